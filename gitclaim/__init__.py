@@ -1,0 +1,3 @@
+"""gitclaim: the git remote as the claim registry."""
+
+__version__ = "0.1.0"

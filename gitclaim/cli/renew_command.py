@@ -1,0 +1,28 @@
+"""`gitclaim renew`."""
+
+from datetime import timedelta
+
+import click
+
+from gitclaim.cli.door import Answer, Door, answers, example, resource_arguments
+from gitclaim.cli.kept import kept_answer
+from gitclaim.cli.present import held_text
+from gitclaim.clock import parse_duration
+from gitclaim.holding import renew
+
+
+@click.command("renew", epilog=example("gitclaim renew src/api --ttl 2h"))
+@resource_arguments(required=False)
+@click.option("--ttl", type=parse_duration, help="How long the lease runs from now (default 60m).")
+@answers
+def command(*, door: Door, resources: tuple[str, ...], ttl: timedelta | None) -> Answer:
+    """Renew the lease of this session's claims: of those on RESOURCE, or of all.
+
+    A lease that ran out can be renewed until somebody takes over; after that the answer is 5, fenced.
+    """
+    workspace = door.open()
+    asked = list(map(workspace.resource, resources))
+    kept = renew(workspace.registry(), asked, ttl or workspace.settings.ttl)
+    style = door.style()
+    lines = [held_text(holding, style, "renewed:") for holding in kept.holdings]
+    return kept_answer(kept, "renewed", lines, style)

@@ -1,0 +1,43 @@
+"""Moving live claims from the repository itself to a remote registry, as they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gitclaim.errors import GitclaimError
+from gitclaim.refstore.contract import ABSENT, Lost, Refused, Swap, Swapped, Unknown
+from gitclaim.registry import Holding, Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What became of the claims.
+
+    Args:
+        holdings: those that stand in the other registry now.
+        lost: those for which somebody stands there already.
+    """
+
+    holdings: tuple[Holding, ...]
+    lost: tuple[Holding, ...]
+
+
+def move(holdings: Sequence[Holding], there: Registry) -> Moved:
+    """Create the claims in another registry, each whole or not at all, signed by whom they were signed.
+
+    Raises:
+        GitclaimError: that registry refuses, or its answer was lost.
+        UnreachableError: it can't be reached.
+    """
+    moved: list[Holding] = []
+    lost: list[Holding] = []
+    for holding in holdings:
+        match there.store.swap([Swap(ref, ABSENT, holding.oid) for ref in holding.claim.refs]):
+            case Swapped():
+                moved.append(holding)
+            case Lost(current):
+                # A move that was cut short and is tried again finds its own claims.
+                here = all(current.get(ref) == holding.oid for ref in holding.claim.refs)
+                (moved if here else lost).append(holding)
+            case Refused(message) | Unknown(message):
+                raise GitclaimError(f"could not move {holding.claim.title}: {message}", hint="run gitclaim init again")
+    return Moved(tuple(moved), tuple(lost))

@@ -1,0 +1,107 @@
+"""Claim objects in the repository's object database."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final
+
+from gitclaim.claim import MESSAGE_LIMIT
+from gitclaim.errors import GitclaimError
+from gitclaim.git import Git, Place
+from gitclaim.names import Oid, printable
+from gitclaim.signing import Signer
+
+
+class GitObjects:
+    """Signed commits over the empty tree, written and read by the git program.
+
+    Args:
+        git: asks the repository.
+        place: where it lies.
+        signer: how this clone signs.
+        person: the name and the address that commits of ours carry.
+    """
+
+    def __init__(self, git: Git, place: Place, signer: Signer, person: tuple[str, str]) -> None:
+        self._git = git
+        self._place = place
+        self._signer = signer
+        self._person = person
+
+    @property
+    def empty_tree(self) -> str:
+        """See `ObjectStore.empty_tree`."""
+        return self._place.empty_tree
+
+    def write(self, message: str, *, parent: Oid | None, at: datetime) -> Oid:
+        """See `ObjectStore.write`.
+
+        Raises:
+            GitclaimError: git could not sign or store it.
+        """
+        parents = ["-p", parent] if parent else []
+        done = self._git.call(
+            *self._signer.options(),
+            *("commit-tree", "-S", *parents, "-F", "-", self.empty_tree),
+            stdin=message.encode(),
+            env=_signature_lines(self._person, at),
+        )
+        if done.code is None:
+            raise GitclaimError("signing the claim did not end in time", hint=_SIGNING_HINT)
+        if done.code:
+            raise GitclaimError(f"git could not sign the claim: {printable(done.complaint)}", hint=_SIGNING_HINT)
+        return Oid(done.text.strip())
+
+    def read(self, oids: Iterable[Oid]) -> dict[Oid, bytes | str]:
+        """See `ObjectStore.read`: the sizes first, so that nobody's giant object is read into memory."""
+        asked = list(dict.fromkeys(oids))
+        if not asked:
+            return {}
+        question = "".join(f"{oid}\n" for oid in asked).encode()
+        answers = self._git.run("cat-file", "--batch-check", stdin=question).text.split("\n")
+        found: dict[Oid, bytes | str] = {}
+        for oid, answer in zip(asked, answers, strict=False):
+            found[oid] = _oddity(answer) or b""
+        commits = [oid for oid in asked if found[oid] == b""]
+        found.update(self._contents(commits))
+        return found
+
+    def _contents(self, oids: list[Oid]) -> dict[Oid, bytes]:
+        if not oids:
+            return {}
+        question = "".join(f"{oid}\n" for oid in oids).encode()
+        out = self._git.run("cat-file", "--batch", stdin=question).out
+        found = {}
+        position = 0
+        for oid in oids:
+            # A line with name, type and size, then the contents and a line break (git-cat-file(1), "BATCH OUTPUT").
+            end = out.index(b"\n", position)
+            size = int(out[position:end].rsplit(b" ", 1)[1])
+            found[oid] = out[end + 1 : end + 1 + size]
+            position = end + 1 + size + 1
+        return found
+
+
+_SIGNING_HINT: Final = "mend git's signing set-up, or sign with a key of this clone: git config gitclaim.signing clone"
+
+
+def _oddity(answer: str) -> str | None:
+    """What an object is that can't be a claim, from `cat-file --batch-check`; None for a commit of reasonable size."""
+    parts = answer.split(" ")
+    if len(parts) != 3:  # noqa: PLR2004 - name, type, size
+        return "a missing object"
+    if parts[1] != "commit":
+        return f"a {printable(parts[1])}, not a commit"
+    return f"a commit of {parts[2]} bytes" if int(parts[2]) > MESSAGE_LIMIT else None
+
+
+def _signature_lines(person: tuple[str, str], at: datetime) -> Mapping[str, str]:
+    name, email = person
+    date = f"@{int(at.timestamp())} +0000"
+    return {
+        "GIT_AUTHOR_NAME": name,
+        "GIT_AUTHOR_EMAIL": email,
+        "GIT_AUTHOR_DATE": date,
+        "GIT_COMMITTER_NAME": name,
+        "GIT_COMMITTER_EMAIL": email,
+        "GIT_COMMITTER_DATE": date,
+    }

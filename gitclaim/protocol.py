@@ -1,0 +1,496 @@
+"""Taking a claim: the numbered cases of docs/protocol.md.
+
+1. A live foreign claim stands in the way: look again with a fresh view; still there, and the answer is `Denied`.
+2. This session's live claims already cover everything: `Held`.
+3. Only claims that died stand in the way: at the same ref they are replaced by the swap that takes; above or below they
+   are removed first, by exact id.
+4. Nothing stands in the way: one atomic swap creates all refs.
+5. The swap was lost: remove strays, look again, decide again; a few times, never for ever.
+6. The swap's outcome is unknown: read again; it is ours if all refs carry our object, else as 5.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Final
+
+from gitclaim.claim import RESOURCE_LIMIT, Claim, format_claim, lease_end, renewal, whole_seconds
+from gitclaim.clock import show_duration
+from gitclaim.errors import GitclaimError, Reason, UnknownOutcomeError, UnreachableError, UsageError
+from gitclaim.names import Oid, RefName
+from gitclaim.refstore.contract import ABSENT, Lost, Refused, Swap, Swapped, Unknown, Value
+from gitclaim.registry import Found, Holding, Registry, Standing, check_clock, covers, in_the_way
+from gitclaim.resources import Resource, reduced
+
+ATTEMPTS: Final = 5
+"""How often a lost swap is tried again."""
+CONFIRM: Final = 2.0
+"""Seconds between the two looks that make an incomplete claim void: a slow server may still be writing it."""
+
+_BLOCKING: Final = frozenset({Standing.LIVE, Standing.FORMING, Standing.NEWER, Standing.MALFORMED})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for.
+
+    Args:
+        resources: everything the work needs.
+        ttl: how long the lease runs.
+        extend: whether claims already held are renewed to that length too.
+        purpose: what for.
+        branch: the branch the work goes to, if known.
+        base: the commit the work begins at, if known.
+        patterns: the pathspecs some of the resources were expanded from.
+        widen: whether narrower claims of this session may be given up for this one.
+    """
+
+    resources: tuple[Resource, ...]
+    ttl: timedelta
+    extend: bool = False
+    purpose: str = ""
+    branch: str | None = None
+    base: Oid | None = None
+    patterns: tuple[str, ...] = ()
+    widen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The session holds everything it asked for.
+
+    Args:
+        holdings: the claims that cover it, the one just taken first.
+        new: whether the first of them was just taken.
+        removed: what died and was removed or replaced on the way.
+    """
+
+    holdings: tuple[Holding, ...]
+    new: bool
+    removed: tuple[Found, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """Why one resource can't be had.
+
+    Args:
+        resource: what was asked for.
+        reason: `HELD`, `WITHIN`, `CONTAINS` or `MALFORMED`.
+        found: what stands in the way.
+    """
+
+    resource: Resource
+    reason: Reason
+    found: Found
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Somebody else holds something of it; nothing was taken.
+
+    Args:
+        blockers: what stands in the way, at least one.
+        given_up: resources of this session that widening gave up and could not take back.
+    """
+
+    blockers: tuple[Blocker, ...]
+    given_up: tuple[Resource, ...] = ()
+
+
+TakeOutcome = Held | Denied
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a view means for a request.
+
+    Args:
+        blockers: what excludes it.
+        covering: this session's live claims that cover some of it.
+        narrower: this session's live claims below something of it.
+        dead: what died and is in the way.
+        free: the resources that nothing of this session covers yet.
+    """
+
+    blockers: tuple[Blocker, ...]
+    covering: tuple[Found, ...]
+    narrower: tuple[Found, ...]
+    dead: tuple[Found, ...]
+    free: tuple[Resource, ...]
+
+
+def take(registry: Registry, request: Request) -> TakeOutcome:
+    """Take everything asked for, or nothing.
+
+    Raises:
+        UsageError: nothing, or more than one claim can carry, was asked for.
+        GitclaimError: the registry refused, a narrower claim of this session is in the way, the clock is suspect.
+        UnreachableError: the registry could not be reached; nothing was taken.
+        UnknownOutcomeError: the registry could not be reached after the claim was sent.
+    """
+    resources = reduced(request.resources)
+    if not resources:
+        raise UsageError("nothing to take", hint="name a path, task:ID, topic:WORDS or lane:NAME")
+    if len(resources) > RESOURCE_LIMIT:
+        raise UsageError(
+            f"{len(resources)} resources are too many for one claim", hint="claim the directory they lie in"
+        )
+    return _Taking(registry, replace(request, resources=resources)).run()
+
+
+def wait_and_take(
+    registry: Registry, request: Request, *, wait: timedelta, waiting: Callable[[Denied, timedelta], None]
+) -> TakeOutcome:
+    """Take as `take` does; when denied, try again until it is held or that long has passed.
+
+    Args:
+        registry: where.
+        request: what.
+        wait: how long at most.
+        waiting: called before each pause, with what is in the way and how long is left to wait.
+    """
+    deadline = registry.clock.now() + wait
+    pause = 1.0
+    while True:
+        outcome: TakeOutcome | None = None
+        try:
+            outcome = take(registry, request)
+        except UnreachableError:
+            # A wait outlives a network that is gone for a moment; only its end tells.
+            if registry.clock.now() + timedelta(seconds=pause) >= deadline:
+                raise
+        left = deadline - registry.clock.now()
+        if isinstance(outcome, Held) or (outcome and (outcome.given_up or left <= timedelta(0))):
+            return outcome
+        if outcome:
+            waiting(outcome, left)
+        registry.clock.sleep(_pause(outcome, registry, pause, left))
+        pause = min(pause * 1.5, 15.0)
+
+
+def situation(found: Iterable[Found], request: Request, registry: Registry) -> Situation:
+    """What was found, sorted by what it means for the request.
+
+    Signatures are looked at only where the answer hangs on them: on claims that would block, and on claims that carry
+    this session's name although this clone did not write them.
+    """
+    listed = list(found)
+    written_here = set(registry.ledger.held().values()) if listed else set()
+    doubtful = [one for one in listed if one.standing in _BLOCKING and one.claim and one.oid not in written_here]
+    judged = {one.ref: one for one in registry.judged(doubtful)} if doubtful else {}
+    blockers: list[Blocker] = []
+    covering: dict[RefName, Found] = {}
+    narrower: dict[RefName, Found] = {}
+    dead: dict[RefName, Found] = {}
+    free = []
+    for resource in request.resources:
+        covered = False
+        for seen in in_the_way(listed, resource):
+            one = judged.get(seen.ref, seen)
+            mine = one.claim is not None and one.claim.session == registry.session
+            if one.standing not in _BLOCKING:
+                dead[one.ref] = one
+            elif not mine or one.standing is not Standing.LIVE:
+                blockers.append(Blocker(resource, _reason(one, resource), one))
+            elif covers(one, resource):
+                covering[one.ref] = one
+                covered = True
+            else:
+                narrower[one.ref] = one
+        if not covered:
+            free.append(resource)
+    return Situation(
+        tuple(blockers), tuple(covering.values()), tuple(narrower.values()), tuple(dead.values()), tuple(free)
+    )
+
+
+def remove_strays(registry: Registry, refs: Iterable[RefName], oid: Oid) -> None:
+    """Remove what a torn transaction left of an object of ours; by exact id, so that nobody else's goes."""
+    strays = [ref for ref, at in registry.store.exact(refs).items() if at == oid]
+    if strays:
+        registry.store.swap_each([Swap(ref, oid, ABSENT) for ref in strays])
+
+
+def settle(registry: Registry, message: str, *, doing: str) -> None:
+    """Read the registry again after an answer was lost.
+
+    Raises:
+        UnknownOutcomeError: it can't be read either.
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            registry.store.sync()
+        except UnreachableError:
+            if attempt + 1 == ATTEMPTS:
+                break
+            registry.clock.sleep(backoff(registry, attempt))
+        else:
+            return
+    raise UnknownOutcomeError(
+        f"the registry's answer was lost ({message}) and it can't be read again: whether {doing} is not known",
+        hint="run the same command again when the registry answers: it finds out",
+    )
+
+
+def backoff(registry: Registry, attempt: int) -> float:
+    """Seconds to wait before trying again: up to 50 ms at first, doubling, all of it jitter."""
+    return registry.jitter() * 0.05 * (1 << attempt)
+
+
+class _Step(Enum):
+    AGAIN = auto()
+    SYNC = auto()
+    TRY = auto()
+
+
+@dataclass(slots=True)
+class _Taking:
+    """One take under way: what it learned between its attempts."""
+
+    registry: Registry
+    request: Request
+    fresh: bool = False
+    confirmed: set[Oid] = field(default_factory=set)
+    removed: dict[Oid, Found] = field(default_factory=dict)
+    given_up: tuple[Holding, ...] = ()
+    taken: Holding | None = None
+    renewed: set[Oid] = field(default_factory=set)
+    refusal: str = ""
+
+    def run(self) -> TakeOutcome:
+        attempt = 0
+        while attempt < ATTEMPTS:
+            seen = self._look()
+            step = self._answer(seen, last=attempt + 1 == ATTEMPTS)
+            if isinstance(step, Held | Denied):
+                return step
+            if step is _Step.SYNC:
+                self._sync()
+                continue
+            attempt += 1
+            if step is _Step.TRY and self._clear(seen) and self._progress(seen):
+                if self.taken and not seen.covering:
+                    return Held((self.taken,), new=True, removed=tuple(self.removed.values()))
+                continue
+            self.registry.clock.sleep(backoff(self.registry, attempt))
+            if step is _Step.AGAIN:
+                self._sync()
+        seen = self._look()
+        if seen.blockers:
+            return self._denied(seen)
+        raise GitclaimError(
+            f"could not take it: the registry refused {ATTEMPTS} times{f' ({self.refusal})' if self.refusal else ''}",
+            hint="gitclaim doctor tells whether this registry accepts claims",
+        )
+
+    def _look(self) -> Situation:
+        refs = [resource.ref for resource in self.request.resources]
+        return situation(self.registry.look(refs), self.request, self.registry)
+
+    def _sync(self) -> None:
+        self.registry.store.sync()
+        self.fresh = True
+
+    def _answer(self, seen: Situation, *, last: bool) -> TakeOutcome | _Step:
+        """What the view says, or what to do next."""
+        if seen.blockers:  # case 1
+            if not self.fresh:
+                return _Step.SYNC
+            forming = all(blocker.found.standing is Standing.FORMING for blocker in seen.blockers)
+            return self._denied(seen) if last or not forming else _Step.AGAIN
+        if not seen.free and not self._short(seen):  # case 2
+            # What was taken or renewed a moment ago is known from the registry itself.
+            return self._held(seen) if self.fresh or self.taken else _Step.SYNC
+        if seen.narrower and not self.request.widen:
+            mine = ", ".join(sorted({one.claim.title for one in seen.narrower if one.claim}))
+            raise GitclaimError(
+                f"this session already holds {mine}, which lies inside of what it asks for",
+                hint="add --widen to give that up and take the wider claim in its place",
+            )
+        if (seen.dead or seen.narrower) and not self.fresh:  # case 3: evidence is read from the registry
+            return _Step.SYNC
+        return _Step.TRY  # case 4
+
+    def _denied(self, seen: Situation) -> Denied:
+        lost = self._take_back() if self.given_up else ()
+        return Denied(seen.blockers, lost)
+
+    def _clear(self, seen: Situation) -> bool:
+        """Remove what is dead above and below, and what is narrower; whether all of it is gone."""
+        if seen.dead and not self._proven(seen.dead):
+            return False
+        asked = {resource.ref for resource in seen.free}
+        gone = [one for one in seen.dead if one.ref not in asked]
+        if gone:
+            outcomes = self.registry.store.swap_each([Swap(one.ref, one.oid, ABSENT) for one in gone])
+            if not all(isinstance(outcome, Swapped) for outcome in outcomes.values()):
+                self._sync()
+                return False
+            self.removed.update({one.oid: one for one in gone})
+        return self._widen(seen) if seen.narrower else True
+
+    def _proven(self, dead: Sequence[Found]) -> bool:
+        """Whether what looks dead by the clock is dead; if not, decide again.
+
+        Raises:
+            GitclaimError: the clock is suspect.
+        """
+        registry = self.registry
+        if any(one.standing is not Standing.UNTRUSTED for one in dead):
+            check_clock(registry.judged(_ahead(registry.look_all(), registry.clock.now())), registry.clock.now())
+        doubtful = {one.oid for one in dead if one.standing is Standing.VOID} - self.confirmed
+        if doubtful:
+            registry.clock.sleep(CONFIRM)
+            self._sync()
+            self.confirmed |= doubtful & {one.oid for one in self._look().dead if one.standing is Standing.VOID}
+        return not doubtful
+
+    def _widen(self, seen: Situation) -> bool:
+        """Release the narrower claims; their other resources join the request."""
+        narrower = {one.oid: one.claim for one in seen.narrower if one.claim}
+        swaps = [Swap(ref, oid, ABSENT) for oid, claim in narrower.items() for ref in claim.refs]
+        outcome = self.registry.store.swap(swaps)
+        if isinstance(outcome, Unknown):
+            settle(self.registry, outcome.message, doing="the narrower claim was released")
+        if not isinstance(outcome, Swapped):
+            self._sync()
+            return False
+        self.given_up = tuple(Holding(claim, oid) for oid, claim in narrower.items())
+        for claim in narrower.values():
+            self.registry.ledger.forget(claim.id)
+        others = (resource for claim in narrower.values() for resource in claim.resources)
+        self.request = replace(self.request, resources=reduced([*self.request.resources, *others]))
+        # The request has changed: decide again with all of it.
+        return False
+
+    def _take_back(self) -> tuple[Resource, ...]:
+        """Try to get what widening gave up; what could not be had."""
+        lost: list[Resource] = []
+        for holding in self.given_up:
+            claim = holding.claim
+            back = Request(
+                claim.resources,
+                claim.expires - self.registry.clock.now(),
+                purpose=claim.purpose,
+                branch=claim.branch,
+                base=claim.base,
+                patterns=claim.patterns,
+            )
+            if back.ttl <= timedelta(0) or not isinstance(_Taking(self.registry, back).run(), Held):
+                lost.extend(claim.resources)
+        return tuple(lost)
+
+    def _held(self, seen: Situation) -> Held:
+        holdings = _holdings(seen.covering)
+        # Adopted: what another process of this session took, or another session gave to it.
+        for holding in holdings:
+            self.registry.ledger.record(holding.claim.id, holding.oid)
+        newest_first = sorted(holdings, key=lambda holding: holding != self.taken)
+        return Held(tuple(newest_first), new=self.taken is not None, removed=tuple(self.removed.values()))
+
+    def _short(self, seen: Situation) -> dict[Oid, Claim]:
+        """The claims that cover some of it and end before the lease asked for, if that matters."""
+        if not self.request.extend:
+            return {}
+        now = whole_seconds(self.registry.clock.now())
+        covering = {one.oid: one.claim for one in seen.covering if one.claim}
+        # A claim that was taken a second ago with this very length is long enough.
+        end = lease_end(now, self.request.ttl) - timedelta(seconds=ATTEMPTS)
+        return {oid: claim for oid, claim in covering.items() if claim.expires < end and oid not in self.renewed}
+
+    def _progress(self, seen: Situation) -> bool:
+        """Take what is free, else renew what is short; whether that was done."""
+        return self._take(seen) if seen.free else all(self._renew(*short) for short in self._short(seen).items())
+
+    def _take(self, seen: Situation) -> bool:
+        now = whole_seconds(self.registry.clock.now())
+        asked = {resource.ref for resource in seen.free}
+        replaced = {one.ref: one for one in seen.dead if one.ref in asked}
+        holding = self._written(seen.free, replaced.values(), now)
+        swaps = []
+        for ref in holding.claim.refs:
+            expected: Value = replaced[ref].oid if ref in replaced else ABSENT
+            swaps.append(Swap(ref, expected, holding.oid))
+        if not self._landed(swaps):
+            remove_strays(self.registry, asked, holding.oid)
+            return False
+        self.taken = holding
+        self.removed.update({one.oid: one for one in replaced.values()})
+        self.registry.ledger.record(holding.claim.id, holding.oid)
+        return True
+
+    def _renew(self, old: Oid, claim: Claim) -> bool:
+        now = whole_seconds(self.registry.clock.now())
+        longer = renewal(claim, now, self.request.ttl)
+        oid = self.registry.objects.write(format_claim(longer, action="renew"), parent=old, at=now)
+        if not self._landed([Swap(ref, old, oid) for ref in claim.refs]):
+            return False
+        self.renewed.add(oid)
+        self.registry.ledger.record(claim.id, oid)
+        return True
+
+    def _written(self, free: tuple[Resource, ...], replaced: Iterable[Found], now: datetime) -> Holding:
+        claim = Claim(
+            id=self.registry.new_id(),
+            session=self.registry.session,
+            resources=free,
+            taken=now,
+            expires=lease_end(now, self.request.ttl),
+            purpose=self.request.purpose,
+            branch=self.request.branch,
+            base=self.request.base,
+            patterns=self.request.patterns,
+        )
+        notes = sorted({("Replaces", f"{one.oid} {one.standing.value}") for one in replaced})
+        return Holding(claim, self.registry.objects.write(format_claim(claim, notes=notes), parent=None, at=now))
+
+    def _landed(self, swaps: Sequence[Swap]) -> bool:
+        """Whether the swaps are in the registry, whatever became of the answer."""
+        registry = self.registry
+        wanted = {swap.ref: swap.new for swap in swaps}
+        match registry.store.swap(swaps):
+            case Swapped():
+                return True
+            case Refused(message, final) if final:
+                raise GitclaimError(message, hint="take one resource at a time, or use another registry")
+            case Refused(message):
+                self.refusal = message
+            case Unknown(message):  # case 6
+                until = show_duration(self.request.ttl)
+                settle(registry, message, doing=f"the claim was taken (it would end in {until})")
+            case Lost():
+                pass
+        # Case 5. The view was read again; if all refs carry what we sent, it was not lost after all.
+        self.fresh = True
+        return registry.store.exact(wanted) == wanted
+
+
+def _reason(found: Found, resource: Resource) -> Reason:
+    if found.standing is Standing.MALFORMED:
+        return Reason.MALFORMED
+    if found.ref == resource.ref:
+        return Reason.HELD
+    return Reason.WITHIN if covers(found, resource) else Reason.CONTAINS
+
+
+def _holdings(found: Iterable[Found]) -> tuple[Holding, ...]:
+    return tuple({one.oid: Holding(one.claim, one.oid) for one in found if one.claim}.values())
+
+
+def _ahead(found: Iterable[Found], now: datetime) -> list[Found]:
+    """Those dated later than now: the only ones whose signatures a look at the clock needs."""
+    return [one for one in found if one.claim and max(one.claim.taken, one.written or one.claim.taken) > now]
+
+
+def _pause(denied: Denied | None, registry: Registry, pause: float, left: timedelta) -> float:
+    """Seconds until the next try: no later than the first moment at which a blocker can be taken over."""
+    now = registry.clock.now()
+    ends = [
+        (one.found.claim.lapses() - now).total_seconds() + registry.jitter()
+        for one in (denied.blockers if denied else ())
+        if one.found.claim
+    ]
+    soonest = min([pause * (0.5 + registry.jitter()), left.total_seconds(), *(end for end in ends if end > 0)])
+    return max(soonest, 0.05)

@@ -1,0 +1,1 @@
+"""Ref stores: where claims stand, behind one contract."""

@@ -1,0 +1,62 @@
+"""The ref store of a remote registry without a mirror: for looking at one without touching the clone's own refs."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+from gitclaim.errors import UnreachableError
+from gitclaim.git import Git
+from gitclaim.names import Oid, RefName, printable
+from gitclaim.refstore.contract import Swap
+from gitclaim.refstore.remote import RemoteStore
+from gitclaim.resources import is_above
+from gitclaim.state import State
+
+_FIELDS: Final = 2
+
+
+class ListedStore(RemoteStore):
+    """A remote registry, seen through `git ls-remote`.
+
+    Args:
+        git: asks the clone.
+        state: the clone's own files.
+        target: what git calls the registry.
+    """
+
+    def __init__(self, git: Git, state: State, *, target: str) -> None:
+        # Not the base's set-up: there is no mirror to keep.
+        self._git = git
+        self._state = state
+        self._target = target
+        self._refs: dict[RefName, Oid] | None = None
+
+    def sync(self) -> None:
+        """See `RefStore.sync`."""
+        done = self._git.call("ls-remote", "--refs", "--quiet", "--end-of-options", self._target, "refs/claims*")
+        if done.code:
+            raise UnreachableError(f"can't read the registry {printable(self._target)}: {printable(done.complaint)}")
+        rows = [line.split("\t") for line in done.text.split("\n")[:-1]]
+        # The pattern matches the tail of any ref, refs/heads/refs/claims too.
+        self._refs = {
+            RefName(row[1]): Oid(row[0]) for row in rows if len(row) == _FIELDS and row[1].startswith("refs/claims")
+        }
+
+    def exact(self, refs: Iterable[RefName]) -> dict[RefName, Oid]:
+        """See `RefStore.exact`."""
+        seen = self._refs or {}
+        return {ref: seen[ref] for ref in refs if ref in seen}
+
+    def below(self, refs: Iterable[RefName]) -> dict[RefName, Oid]:
+        """See `RefStore.below`."""
+        asked = tuple(refs)
+        seen = self._refs or {}
+        return {ref: oid for ref, oid in seen.items() if any(ref == up or is_above(up, ref) for up in asked)}
+
+    def age(self, now: datetime) -> float | None:  # noqa: ARG002 - the contract's signature
+        """See `RefStore.age`."""
+        return None if self._refs is None else 0.0
+
+    def _follow(self, swaps: Sequence[Swap]) -> None:
+        if self._refs is not None and swaps:
+            self.sync()
