@@ -1,0 +1,67 @@
+"""What every test stands on: a sealed environment, two clones, and the transports between them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kit.repos import Clones, Repo, make_bare, make_clones
+from tests.kit.sealed import sealed_env
+from tests.kit.transport import Transport
+from tests.kit.transports import TRANSPORTS, serving
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Seal the environment: a home of the test's own, and nothing that the machine's user has set up."""
+    home = tmp_path_factory.mktemp("home")
+    env = sealed_env(home)
+    for name in os.environ.keys() - env.keys():
+        # pytest (PYTEST_CURRENT_TEST) and xdist keep their own state here.
+        if not name.startswith("PYTEST_"):
+            monkeypatch.delenv(name)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    return home
+
+
+@pytest.fixture
+def clones(tmp_path: Path) -> Clones:
+    """Two clones, `alice` and `bob`, of one bare remote on this disk."""
+    remote = make_bare(tmp_path / "remote.git")
+    return make_clones(tmp_path, remote, remote.path.as_uri())
+
+
+@pytest.fixture
+def alice(clones: Clones) -> Repo:
+    """The first of the two clones."""
+    return clones.alice
+
+
+@pytest.fixture
+def bob(clones: Clones) -> Repo:
+    """The second of the two clones."""
+    return clones.bob
+
+
+@pytest.fixture
+def remote(clones: Clones) -> Repo:
+    """The bare repository between the two clones, seen on its own disk."""
+    return clones.remote
+
+
+@pytest.fixture(scope="session", params=list(TRANSPORTS))
+def transport(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Transport]:
+    """Run the test once per transport; skip what is not installed, unless every transport is demanded."""
+    with serving(request.param, tmp_path_factory.getbasetemp()) as transport:
+        yield transport
+
+
+@pytest.fixture
+def remote_over(transport: Transport, tmp_path: Path) -> Clones:
+    """A fresh bare repository behind the transport, and two clones over it."""
+    remote = make_bare(tmp_path / "remote.git")
+    return make_clones(tmp_path, remote, transport.url(remote.path), transport.env())
