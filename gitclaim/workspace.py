@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Final, Self
 
 from gitclaim import git as questions
+from gitclaim import probes
 from gitclaim.claim import Claim
 from gitclaim.clock import Clock
 from gitclaim.errors import GitclaimError, UsageError
 from gitclaim.git import Git, Place
+from gitclaim.health import Facts
 from gitclaim.ledger import FileLedger
 from gitclaim.mirror import EMBEDDED, Mirror, Stamp, read_stamp, write_stamp
 from gitclaim.names import RefName, Session, printable
@@ -132,6 +134,10 @@ class Workspace:
         if target.embedded:
             return self.embedded()
         return self._registry(target, ListedStore(self.git, self.state, target=target.name))
+
+    def facts(self) -> Facts:
+        """What there is to know about this clone without asking its registry."""
+        return probes.facts(self.git, self.state, self.settings, self.config)
 
     def resource(self, text: str) -> Resource:
         """The resource a person named.

@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "check",
     "sweep",
     "session",
+    "doctor",
 )
 """The commands in the order people meet them; `NAME` lives in the module `NAME_command`."""
 

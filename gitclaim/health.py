@@ -1,0 +1,54 @@
+"""The words of a diagnosis: what was found out about a clone, and what each check says."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Health(Enum):
+    """How a check came out."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What one check says.
+
+    Args:
+        name: what was checked, one word.
+        health: how it came out.
+        message: what was found, one printable line.
+        mend: what to do about it; empty when nothing has to be done.
+    """
+
+    name: str
+    health: Health
+    message: str
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What there is to know about a clone without asking its registry.
+
+    Args:
+        git: the git program's version.
+        git_suffices: whether that is new enough.
+        registry: the registry's address, printable.
+        chosen: where that choice was made, for people.
+        embedded: whether the registry is the repository itself.
+        remotes: the names of the clone's remotes.
+        note: what is odd about the choice, empty when nothing is.
+        exposed: files of ours that others can read or write, each with the command that mends it.
+    """
+
+    git: str
+    git_suffices: bool
+    registry: str
+    chosen: str
+    embedded: bool
+    remotes: tuple[str, ...]
+    note: str
+    exposed: tuple[tuple[str, str], ...]
