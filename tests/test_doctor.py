@@ -1,14 +1,18 @@
 """The doctor names what is wrong and how to mend it, over two real clones."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gitclaim.clock import SystemClock
 from gitclaim.doctor import diagnose
 from gitclaim.errors import UnreachableError
 from gitclaim.health import Facts, Health
+from gitclaim.registry import Registry
+from gitclaim.workspace import Surroundings, Workspace
 from tests.kit.repos import Clones, Repo, make_repo
 
 
@@ -140,15 +144,16 @@ def test_a_remote_that_pushes_elsewhere_is_told_about(clones: Clones) -> None:
     assert str(clones.remote.path) in message
 
 
-def test_an_old_git_is_a_failure() -> None:
+def test_an_old_git_is_a_failure(clones: Clones) -> None:
     """The version and the way out stand in the check."""
 
-    def unreachable() -> Any:  # noqa: ANN401 - never returns
+    def unreachable() -> Registry:
         raise UnreachableError("no registry here")
 
     facts = Facts(
         "2.30.2", git_suffices=False, registry="r", chosen="", embedded=False, remotes=(), note="", exposed=()
     )
-    found = diagnose(facts, unreachable, unreachable, offline=True)
+    around = Surroundings(str(clones.alice.path), os.environ, interactive=False, clock=SystemClock(), nonce=os.urandom)
+    found = diagnose(facts, unreachable, Workspace.open(around).beside_mirror(), offline=True)
     assert (found[0].name, found[0].health, found[0].mend) == ("git", Health.FAILURE, "install git 2.34 or newer")
     assert found[-1].message == "no registry here"

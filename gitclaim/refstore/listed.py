@@ -33,14 +33,14 @@ class ListedStore(RemoteStore):
 
     def sync(self) -> None:
         """See `RefStore.sync`."""
-        done = self._git.call("ls-remote", "--refs", "--quiet", "--end-of-options", self._target, "refs/claims*")
+        # Not --refs: that would hide a ref named refs/claims, which keeps every claim out.
+        done = self._git.call("ls-remote", "--quiet", "--end-of-options", self._target, "refs/claims*")
         if done.code:
             raise UnreachableError(f"can't read the registry {printable(self._target)}: {printable(done.complaint)}")
         rows = [line.split("\t") for line in done.text.split("\n")[:-1]]
-        # The pattern matches the tail of any ref, refs/heads/refs/claims too.
-        self._refs = {
-            RefName(row[1]): Oid(row[0]) for row in rows if len(row) == _FIELDS and row[1].startswith("refs/claims")
-        }
+        # The pattern matches the tail of any ref, refs/heads/refs/claims too; a tag is listed once more, with "^{}".
+        wanted = [row for row in rows if len(row) == _FIELDS and row[1].startswith("refs/claims")]
+        self._refs = {RefName(name): Oid(oid) for oid, name in wanted if not name.endswith("^{}")}
 
     def exact(self, refs: Iterable[RefName]) -> dict[RefName, Oid]:
         """See `RefStore.exact`."""
