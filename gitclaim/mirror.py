@@ -9,13 +9,16 @@ from gitclaim.clock import Clock
 from gitclaim.errors import GitclaimError, UnreachableError
 from gitclaim.git import Git
 from gitclaim.names import printable
+from gitclaim.process import Completed
+from gitclaim.refstore.locks import own_directory, remove_abandoned
 from gitclaim.state import State
 
 EMBEDDED: Final = "."
 """The registry that is the repository itself; git calls a repository's own remote so too."""
 
-# No '+': git-fetch(1) takes any update outside of refs/heads and refs/tags without it.
-REFSPECS: Final = ("refs/claims/*:refs/claims/*", "refs/gitclaim/broken/*:refs/gitclaim/broken/*")
+# With '+': a take-over is no fast-forward. git-fetch(1) says that it is not needed outside of refs/heads and refs/tags,
+# but without it git rejects the update and ends with 1 (measured, 2.39.5).
+REFSPECS: Final = ("+refs/claims/*:refs/claims/*", "+refs/gitclaim/broken/*:refs/gitclaim/broken/*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,12 @@ class Mirror:
         """Fetch every claim; return once a fetch that began after this call has ended, whoever ran it.
 
         Raises:
+            GitclaimError: the clone's refs are the registry itself by now: fetching would drop live claims.
             UnreachableError: the registry could not be read.
         """
         asked_at = self._stamp().begun
         with self._state.lock("sync.lock", self._git.timeout * 2):
+            self._check_not_embedded()
             stamp = self._stamp()
             if stamp.begun > asked_at and stamp.finished == stamp.begun:
                 return
@@ -74,19 +79,22 @@ class Mirror:
         synced = self._stamp().synced
         return None if synced is None else (now - synced).total_seconds()
 
+    def _check_not_embedded(self) -> None:
+        noted = read_stamp(self._state)
+        if noted and noted.registry == EMBEDDED != self._registry:
+            raise GitclaimError(
+                f"this clone was switched from {printable(self._registry)} to a registry of its own meanwhile",
+                hint="run the command again",
+            )
+
     def _stamp(self) -> Stamp:
         stamp = read_stamp(self._state)
         return stamp if stamp and stamp.registry == self._registry else Stamp(self._registry)
 
     def _fetch(self) -> None:
-        done = self._git.call(
-            # Claims follow nothing but their own renewals: naming what we have would only cost round trips.
-            *("-c", "fetch.negotiationAlgorithm=noop"),
-            # What a user demands of code objects must not let one odd claim keep all others from being seen.
-            *("-c", "fetch.fsckObjects=false"),
-            *("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"),
-            *("--no-recurse-submodules", "--refmap=", "--end-of-options", self._target, *REFSPECS),
-        )
+        done = self._call()
+        if done.code and remove_abandoned(own_directory(self._git)):
+            done = self._call()
         if done.code is None:
             raise UnreachableError(
                 f"the registry did not answer within {self._git.timeout:g} seconds: {printable(self._registry)}",
@@ -97,6 +105,16 @@ class Mirror:
                 f"can't read the registry {printable(self._registry)}: {printable(done.complaint)}",
                 hint="check the network and your access; --offline asks the mirror, gitclaim doctor finds out more",
             )
+
+    def _call(self) -> Completed:
+        return self._git.call(
+            # Claims follow nothing but their own renewals: naming what we have would only cost round trips.
+            *("-c", "fetch.negotiationAlgorithm=noop"),
+            # What a user demands of code objects must not let one odd claim keep all others from being seen.
+            *("-c", "fetch.fsckObjects=false"),
+            *("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"),
+            *("--no-recurse-submodules", "--refmap=", "--end-of-options", self._target, *REFSPECS),
+        )
 
 
 def read_stamp(state: State) -> Stamp | None:

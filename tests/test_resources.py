@@ -47,16 +47,12 @@ def argument(text: str, *, prefix: str = "", paths: tuple[str, ...] = ()) -> Res
 
 PATHS = st.lists(COMPONENTS, min_size=1, max_size=4).map("/".join)
 # Few names, so that two of them often meet; most differ only in what a file system may ignore, or by our own escapes.
-NEAR = st.lists(
-    st.sampled_from(
-        "a A b \u00e9 e\u0301 \u00c9 \u00df ss \u1e9e k \u212a .a %2Ea %2ea a.lock a%2Elock a..b a.%2Eb @ %40 \udcff %FF \u00ff a%20b".split(
-            " "
-        )
-        + ["a b", "x" * 300, "X" * 300, "x" * 299 + "y"]
-    ),
-    min_size=1,
-    max_size=3,
-).map("/".join)
+NEAR_WORDS = (
+    "a A b \u00e9 e\u0301 \u00c9 \u00df ss \u1e9e k \u212a .a %2Ea %2ea a.lock a%2Elock a..b a.%2Eb @ %40 "
+    "\udcff %FF \u00ff a%20b"
+)
+NEAR_NAMES = [*NEAR_WORDS.split(" "), "a b", "x" * 300, "X" * 300, "x" * 299 + "y"]
+NEAR = st.lists(st.sampled_from(NEAR_NAMES), min_size=1, max_size=3).map("/".join)
 
 
 @given(st.one_of(st.tuples(NEAR, NEAR), st.tuples(PATHS, PATHS)))
@@ -370,7 +366,10 @@ def test_an_unknown_kind_shows_the_way_out() -> None:
     assert "path:urgent:fix" in (caught.value.hint or "")
 
 
-NO_SPECS = 'src unknown:x path: path:./a path:a//b path:../a task:a/ lane:a/b topic: :a path:"a path:"\\000" path:.git/x task:e\u0301'
+NO_SPECS = (
+    'src unknown:x path: path:./a path:a//b path:../a task:a/ lane:a/b topic: :a path:"a path:"\\000" path:.git/x '
+    "task:e\u0301"
+)
 
 
 @pytest.mark.parametrize("text", [*NO_SPECS.split(" "), "task: a", "topic:a  b"])

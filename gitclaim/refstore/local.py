@@ -9,12 +9,14 @@ from gitclaim.names import Oid, RefName, printable
 from gitclaim.refstore.contract import (
     ABSENT,
     Outcome,
+    Refused,
     Swap,
     Swapped,
     Unknown,
     failure,
     neighbourhood,
 )
+from gitclaim.refstore.locks import own_directory, remove_abandoned
 
 _BATCH: Final = 200
 """Refs asked for on one command line; a ref name has some 250 bytes at most per component."""
@@ -31,7 +33,13 @@ class LocalStore:
         self._git = git
 
     def swap(self, swaps: Sequence[Swap]) -> Outcome:
-        """See `RefStore.swap`: one ref transaction."""
+        """See `RefStore.swap`: one ref transaction, and a second one where a killed git had left its locks."""
+        outcome = self._swap(swaps)
+        if isinstance(outcome, Refused) and remove_abandoned(own_directory(self._git)):
+            return self._swap(swaps)
+        return outcome
+
+    def _swap(self, swaps: Sequence[Swap]) -> Outcome:
         done = self._git.start("update-ref", "--stdin", stdin=transaction(swaps)).finish()
         answers = done.text.split("\n")
         if done.code == 0 and answers == ["start: ok", "prepare: ok", "commit: ok", ""]:

@@ -6,7 +6,7 @@ from threading import RLock
 
 from gitclaim.names import Oid, RefName
 from gitclaim.refstore.contract import ABSENT, Outcome, Swap, Swapped, failure, neighbourhood
-from gitclaim.resources import ancestors, is_above
+from gitclaim.resources import ancestors, is_above, touches
 
 
 class MemoryRefs:
@@ -55,6 +55,9 @@ class MemoryStore:
                 if swap.new is ABSENT:
                     self.mirror.pop(swap.ref, None)
                 else:
+                    # What a stale mirror shows above or below is gone, or the swap would not have happened.
+                    for ref in [ref for ref in self.mirror if touches(ref, swap.ref)]:
+                        del self.mirror[ref]
                     self.mirror[swap.ref] = swap.new
             return Swapped()
         self.sync()

@@ -27,6 +27,7 @@ from gitclaim.refstore.contract import (
     neighbourhood,
 )
 from gitclaim.refstore.local import LocalStore
+from gitclaim.refstore.locks import directory_of, remove_abandoned
 from gitclaim.resources import touches
 from gitclaim.state import State
 
@@ -68,6 +69,12 @@ class RemoteStore:
         """See `RefStore.swap`: one push, one connection when it succeeds."""
         if not swaps:
             return Swapped()
+        outcome = self._swap(swaps)
+        if isinstance(outcome, Refused) and not outcome.final and self._remove_abandoned():
+            return self._swap(swaps)
+        return outcome
+
+    def _swap(self, swaps: Sequence[Swap]) -> Outcome:
         # A single ref is atomic by itself, and a server without the capability refuses the flag.
         done, sent = self._push(swaps, atomic=len(swaps) > 1)
         if _NO_ATOMIC in done.err:
@@ -83,6 +90,13 @@ class RemoteStore:
         """See `RefStore.swap_each`: one push, whose refs git reports one by one."""
         if not swaps:
             return {}
+        outcomes = self._swap_each(swaps)
+        refused = [swap for swap in swaps if isinstance(outcomes[swap.ref], Refused)]
+        if refused and self._remove_abandoned():
+            outcomes |= self._swap_each(refused)
+        return outcomes
+
+    def _swap_each(self, swaps: Sequence[Swap]) -> dict[RefName, Outcome]:
         done, sent = self._push(swaps, atomic=False)
         outcomes = {swap.ref: judged([swap], done, sent=sent) for swap in swaps}
         self._follow([swap for swap in swaps if isinstance(outcomes[swap.ref], Swapped)])
@@ -128,6 +142,11 @@ class RemoteStore:
             around = {ref: oid for ref, oid in seen.items() if touches(ref, swap.ref)}
             outcomes[swap.ref] = failure([swap], around, complaint(done))
         return outcomes
+
+    def _remove_abandoned(self) -> bool:
+        """Remove locks that a killed git left in the registry, where it is a directory; else its server's people do."""
+        directory = directory_of(self._git, self._target)
+        return directory is not None and remove_abandoned(directory)
 
     def _push(self, swaps: Sequence[Swap], *, atomic: bool) -> tuple[Completed, bool]:
         """How the push ended, and whether anything can have reached the registry."""
@@ -197,7 +216,7 @@ def parse_report(text: str) -> Report:
     return Report(flags)
 
 
-def judged(swaps: Iterable[Swap], done: Completed, *, sent: bool) -> Outcome | None:
+def judged(swaps: Sequence[Swap], done: Completed, *, sent: bool) -> Outcome | None:
     """What a push proves by itself; None when the refs have to be read to tell.
 
     Args:
@@ -215,6 +234,10 @@ def judged(swaps: Iterable[Swap], done: Completed, *, sent: bool) -> Outcome | N
     lines = [report.flags.get(swap.ref) for swap in swaps]
     # Over http a lost answer ends with 1 and "Done" and no line for the ref, like success without work (measured).
     if None in lines or any(line[1].startswith(_LOST_REPORT) for line in lines if line):
+        # git itself would not. Where the registry has a branch `refs/heads/refs/claims/...`, git takes that for the
+        # destination, and our lease for one on it; where it has a tag as well, it takes neither (remote.c).
+        if done.code == 1 and (not sent or any(led_astray(swap.ref, report) for swap in swaps)):
+            return None
         if not sent:
             raise UnreachableError(
                 f"the registry can't be reached: {complaint(done)}",
@@ -227,6 +250,11 @@ def judged(swaps: Iterable[Swap], done: Completed, *, sent: bool) -> Outcome | N
         return None
     # 1: other refs of the same push were rejected. With any other end the report may not be the registry's.
     return Swapped() if done.code in {0, 1} else Unknown(complaint(done))
+
+
+def led_astray(ref: RefName, report: Report) -> bool:
+    """Whether git reports on another ref that ends like this one, and not on this one."""
+    return ref not in report.flags and any(name.endswith(f"/{ref}") for name in report.flags)
 
 
 def was_sent(trace: Path) -> bool:
