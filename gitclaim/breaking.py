@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gitclaim.claim import Claim, purpose_text, whole_seconds
 from gitclaim.errors import Exit, GitclaimError, UsageError
 from gitclaim.names import Oid
-from gitclaim.protocol import ATTEMPTS, backoff, settle
+from gitclaim.protocol import ATTEMPTS, backoff, happened, settle
 from gitclaim.record import Broken, broken_ref, format_broken
 from gitclaim.refstore.contract import ABSENT, Lost, Outcome, Refused, Swap, Swapped, Unknown
 from gitclaim.registry import Found, Registry, Standing, covers
@@ -66,15 +66,16 @@ def _remove(registry: Registry, found: Found, reason: str) -> None:
             # Without atomic pushes the record goes first: a claim is never gone without its reason.
             outcome = _one_by_one(registry, swaps)
         match outcome:
-            case Swapped():
-                registry.ledger.forget(found.claim.id) if found.claim else None
-                return
             case Unknown(message):
                 settle(registry, message, doing=f"{found.ref} was removed")
             case Refused(message) if attempt + 1 == ATTEMPTS:
                 raise GitclaimError(f"the registry refused: {message}")
-            case Lost() | Refused():
+            case Swapped() | Lost() | Refused():
                 pass
+        if isinstance(outcome, Swapped) or happened(registry, swaps):
+            if found.claim:
+                registry.ledger.forget(found.claim.id)
+            return
         if registry.store.exact([found.ref]).get(found.ref) != found.oid:
             raise GitclaimError(
                 f"{found.ref} changed meanwhile: its holder renewed or released it",
@@ -92,7 +93,8 @@ def _swaps(registry: Registry, found: Found, reason: str) -> list[Swap]:
     record = _record(registry, claim, found.oid, reason)
     gone = [Swap(ref, found.oid, ABSENT) for ref in claim.refs if at.get(ref) == found.oid]
     known = registry.store.exact([broken_ref(claim.id)]).get(broken_ref(claim.id), ABSENT)
-    return [Swap(broken_ref(claim.id), known, record), *gone]
+    # Written at an attempt that got no further, and within the same second: the same bytes.
+    return gone if known == record else [Swap(broken_ref(claim.id), known, record), *gone]
 
 
 def _record(registry: Registry, claim: Claim, oid: Oid, reason: str) -> Oid:

@@ -1,15 +1,15 @@
 """What a holder does with its claims: renew, release, give. Each is a swap from the exact ids it last wrote."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from gitclaim.claim import Claim, format_claim, renewal, whole_seconds
 from gitclaim.errors import GitclaimError, Reason
 from gitclaim.names import Oid, RefName, Session
-from gitclaim.protocol import ATTEMPTS, backoff, settle
+from gitclaim.protocol import ATTEMPTS, backoff, happened, settle
 from gitclaim.record import Broken
-from gitclaim.refstore.contract import ABSENT, Refused, Signature, Swap, Swapped, Unknown
+from gitclaim.refstore.contract import ABSENT, Outcome, Refused, Signature, Swap, Swapped, Unknown
 from gitclaim.registry import Found, Holding, Registry, Standing
 from gitclaim.resources import Resource, is_above, reduced
 
@@ -44,7 +44,10 @@ class Kept:
     fenced: tuple[Fence, ...] = ()
 
 
-_Step = Callable[[Holding], tuple[Holding | None, Sequence[Swap]]]
+_Parts = Mapping[RefName, Oid]
+"""What each ref of a claim carries."""
+_Step = Callable[[Holding, _Parts], tuple[Holding | None, Sequence[Swap]]]
+"""What becomes of a claim, None if it is given up, and the swaps for that."""
 
 
 def renew(registry: Registry, resources: Sequence[Resource], ttl: timedelta) -> Kept:
@@ -58,9 +61,9 @@ def renew(registry: Registry, resources: Sequence[Resource], ttl: timedelta) -> 
         UnknownOutcomeError: the answer was lost and the registry can't be read.
     """
 
-    def step(holding: Holding) -> tuple[Holding | None, Sequence[Swap]]:
+    def step(holding: Holding, parts: _Parts) -> tuple[Holding | None, Sequence[Swap]]:
         longer = renewal(holding.claim, whole_seconds(registry.clock.now()), ttl)
-        return _rewritten(registry, holding, longer, format_claim(longer, action="renew"))
+        return _rewritten(registry, holding, parts, longer, format_claim(longer, action="renew"))
 
     return _each(registry, selected(registry, resources), step)
 
@@ -75,17 +78,15 @@ def release(registry: Registry, resources: Sequence[Resource]) -> Kept:
     """
     asked = {resource.ref for resource in resources}
 
-    def step(holding: Holding) -> tuple[Holding | None, Sequence[Swap]]:
+    def step(holding: Holding, parts: _Parts) -> tuple[Holding | None, Sequence[Swap]]:
         claim = holding.claim
         rest = tuple(resource for resource in claim.resources if asked and not _given_up(resource.ref, asked))
         if not rest:
-            return None, [Swap(ref, holding.oid, ABSENT) for ref in claim.refs]
+            return None, [Swap(ref, oid, ABSENT) for ref, oid in parts.items()]
         # The patterns promised new files too; what is left is what it lists.
         smaller = replace(claim, resources=rest, patterns=())
-        kept, swaps = _rewritten(registry, holding, smaller, format_claim(smaller, action="release part of"))
-        left = set(smaller.refs)
-        gone = [Swap(ref, holding.oid, ABSENT) for ref in claim.refs if ref not in left]
-        return kept, [*swaps, *gone]
+        kept, swaps = _rewritten(registry, holding, parts, smaller, format_claim(smaller, action="release part of"))
+        return kept, [*swaps, *(Swap(ref, parts[ref], ABSENT) for ref in claim.refs if ref not in smaller.refs)]
 
     return _each(registry, selected(registry, resources), step)
 
@@ -101,10 +102,10 @@ def give(registry: Registry, resources: Sequence[Resource], to: Session) -> Kept
     if to == registry.session:
         raise GitclaimError(f"{to} is this session itself", hint="gitclaim list shows who else works here")
 
-    def step(holding: Holding) -> tuple[Holding | None, Sequence[Swap]]:
+    def step(holding: Holding, parts: _Parts) -> tuple[Holding | None, Sequence[Swap]]:
         given = replace(holding.claim, session=to)
         message = format_claim(given, action="give", notes=[("Given-By", registry.session)])
-        return _rewritten(registry, holding, given, message)
+        return _rewritten(registry, holding, parts, given, message)
 
     return _each(registry, selected(registry, resources), step)
 
@@ -138,9 +139,10 @@ def fence(registry: Registry, claim: Claim) -> Fence:
     """What became of a claim that is gone, from the store's view."""
     found = registry.look(claim.refs)
     others = [one for one in found if one.claim and one.claim.id != claim.id and one.standing is Standing.LIVE]
-    given = [one for one in found if one.claim and one.claim.id == claim.id]
+    foreign = [one for one in others if one.claim and one.claim.session != registry.session]
+    given = [one for one in found if one.claim and one.claim.id == claim.id and one.claim.session != registry.session]
     broken = registry.broken(claim.id)
-    successor = next(iter(given + others), None)
+    successor = next(iter(given + foreign), None)
     lapsed = registry.clock.now() >= claim.expires
     reason = Reason.EXPIRED if lapsed and not successor and not broken else Reason.FENCED
     return Fence(claim, reason, successor, broken)
@@ -151,43 +153,73 @@ def _each(registry: Registry, holdings: Iterable[Holding], step: _Step) -> Kept:
     fenced: list[Fence] = []
     for holding in holdings:
         outcome = _one(registry, holding, step)
+        if outcome is None or isinstance(outcome, Fence):
+            registry.ledger.forget(holding.claim.id)
         if isinstance(outcome, Fence):
             fenced.append(outcome)
-            registry.ledger.forget(outcome.claim.id)
-        else:
+        elif outcome:
             kept.append(outcome)
     return Kept(tuple(kept), tuple(fenced))
 
 
-def _one(registry: Registry, holding: Holding, step: _Step) -> Holding | Fence:
-    """Do the step to one claim, from the id last written; when that was lost, find out to whom."""
-    message = ""
+def _one(registry: Registry, holding: Holding, step: _Step) -> Holding | Fence | None:
+    """Do the step to one claim, from the id last written; when that was lost, find out to whom.
+
+    None is an old claim of this session in whose place it has a new one.
+    """
+    parts: _Parts = dict.fromkeys(holding.claim.refs, holding.oid)
+    unanswered = False
     for attempt in range(ATTEMPTS):
-        after, swaps = step(holding)
-        if _landed(registry, swaps):
+        after, swaps = step(holding, parts)
+        outcome = _attempt(registry, swaps)
+        if isinstance(outcome, Swapped) or happened(registry, swaps):
             return _noted(registry, holding, after)
-        current = _current(registry, holding)
+        # What was sent before its answer was lost may still be done at any later moment.
+        unanswered = unanswered or isinstance(outcome, Unknown)
+        current = _current(registry, holding.claim)
         if current is None:
-            return fence(registry, holding.claim)
+            fenced = fence(registry, holding.claim)
+            if unanswered and _answered(registry, after, fenced):
+                return _noted(registry, holding, after)
+            return None if _replaced(registry, holding.claim) else fenced
         # Another process of this session renewed it, or a lock was busy: again, from what stands there now.
-        message = f"{holding.claim.title} kept changing"
-        holding = current
+        holding, parts = current
         registry.clock.sleep(backoff(registry, attempt))
-    raise GitclaimError(f"the registry did not accept it: {message}", hint="try again; gitclaim doctor finds out more")
+    raise GitclaimError(
+        f"the registry did not accept it: {holding.claim.title} kept changing",
+        hint="try again; gitclaim doctor finds out more",
+    )
 
 
-def _landed(registry: Registry, swaps: Sequence[Swap]) -> bool:
+def _attempt(registry: Registry, swaps: Sequence[Swap]) -> Outcome:
     outcome = registry.store.swap(swaps)
-    if isinstance(outcome, Swapped):
-        return True
     if isinstance(outcome, Refused) and outcome.final:
         # Without atomic pushes one ref after the other: a claim that is partly gone is void, which is what is wanted
-        # of a release; a renewal that stops half-way shows as incomplete and is tried again.
-        return all(isinstance(one, Swapped) for one in registry.store.swap_each(swaps).values())
+        # of a release; a renewal that stops half-way is still the same claim, and is tried again.
+        outcomes = registry.store.swap_each(swaps).values()
+        outcome = next((one for one in outcomes if not isinstance(one, Swapped)), Swapped())
     if isinstance(outcome, Unknown):
         settle(registry, outcome.message, doing="the claim was changed")
-    at = registry.store.exact(swap.ref for swap in swaps)
-    return all(at.get(swap.ref, ABSENT) == swap.new for swap in swaps)
+    return outcome
+
+
+def _answered(registry: Registry, after: Holding | None, fenced: Fence) -> bool:
+    """Whether what stands there answers the lost answer: it was done, and others went on from there.
+
+    A claim that was to be released, and is gone before anybody might take over and without having been broken, was
+    released; one that stands there for whom it was to be given to was given.
+    """
+    if after is None:
+        return not fenced.broken and registry.clock.now() < fenced.claim.lapses()
+    successor = fenced.successor.claim if fenced.successor else None
+    return successor is not None and (successor.id, successor.session) == (after.claim.id, after.claim.session)
+
+
+def _replaced(registry: Registry, claim: Claim) -> bool:
+    """Whether other live claims of this session cover everything this one did."""
+    live = [one for one in registry.look(claim.refs) if one.standing is Standing.LIVE and one.claim]
+    mine = {one.ref for one in live if one.claim and one.claim.session == registry.session}
+    return all(_given_up(ref, mine) for ref in claim.refs)
 
 
 def _noted(registry: Registry, before: Holding, after: Holding | None) -> Holding:
@@ -198,21 +230,23 @@ def _noted(registry: Registry, before: Holding, after: Holding | None) -> Holdin
     return after or before
 
 
-def _current(registry: Registry, holding: Holding) -> Holding | None:
+def _current(registry: Registry, claim: Claim) -> tuple[Holding, _Parts] | None:
     """The same claim as it stands now, if it is still this session's and complete; from the store's view."""
-    at: dict[RefName, Oid] = registry.store.exact(holding.claim.refs)
-    for one in registry.read(at):
-        same = one.claim is not None and one.claim.id == holding.claim.id and one.claim.session == registry.session
-        if same and one.claim and one.standing in {Standing.LIVE, Standing.EXPIRED}:
-            complete = all(registry.store.exact(one.claim.refs).get(ref) == one.oid for ref in one.claim.refs)
-            return Holding(one.claim, one.oid) if complete else None
-    return None
+    found = registry.holdings(registry.parts(claim).values())
+    if not found:
+        return None
+    # The youngest, where a renewal was cut short half-way and two objects carry the claim.
+    newest = max(found, key=lambda holding: holding.claim.expires)
+    parts = registry.parts(newest.claim)
+    return (newest, parts) if len(parts) == len(newest.claim.refs) else None
 
 
-def _rewritten(registry: Registry, holding: Holding, claim: Claim, message: str) -> tuple[Holding, list[Swap]]:
+def _rewritten(
+    registry: Registry, holding: Holding, parts: _Parts, claim: Claim, message: str
+) -> tuple[Holding, list[Swap]]:
     """The claim's next object, whose parent is the last one, and the swaps that put it in place."""
     oid = registry.objects.write(message, parent=holding.oid, at=whole_seconds(registry.clock.now()))
-    return Holding(claim, oid), [Swap(ref, holding.oid, oid) for ref in claim.refs]
+    return Holding(claim, oid), [Swap(ref, parts[ref], oid) for ref in claim.refs]
 
 
 def _chosen(holdings: Iterable[Holding], resources: Sequence[Resource]) -> list[Holding] | None:

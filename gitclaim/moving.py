@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gitclaim.errors import GitclaimError
+from gitclaim.protocol import remove_strays
 from gitclaim.refstore.contract import ABSENT, Lost, Refused, Swap, Swapped, Unknown
 from gitclaim.registry import Holding, Registry
 
@@ -37,6 +38,9 @@ def move(holdings: Sequence[Holding], there: Registry) -> Moved:
             case Lost(current):
                 # A move that was cut short and is tried again finds its own claims.
                 here = all(current.get(ref) == holding.oid for ref in holding.claim.refs)
+                if not here and any(oid != holding.oid for oid in current.values()):
+                    # Only where somebody else is in the way: another process may be moving the same claim right now.
+                    remove_strays(there, holding.claim.refs, holding.oid)
                 (moved if here else lost).append(holding)
             case Refused(message) | Unknown(message):
                 raise GitclaimError(f"could not move {holding.claim.title}: {message}", hint="run gitclaim init again")

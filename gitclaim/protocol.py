@@ -18,9 +18,9 @@ from typing import Final
 from gitclaim.claim import RESOURCE_LIMIT, Claim, format_claim, lease_end, renewal, whole_seconds
 from gitclaim.clock import show_duration
 from gitclaim.errors import GitclaimError, Reason, UnknownOutcomeError, UnreachableError, UsageError
-from gitclaim.names import Oid, RefName
+from gitclaim.names import ClaimId, Oid, RefName
 from gitclaim.refstore.contract import ABSENT, Lost, Refused, Swap, Swapped, Unknown, Value
-from gitclaim.registry import Found, Holding, Registry, Standing, check_clock, covers, in_the_way
+from gitclaim.registry import Found, Holding, Registry, Standing, covers, in_the_way
 from gitclaim.resources import Resource, reduced
 
 ATTEMPTS: Final = 5
@@ -234,6 +234,12 @@ def settle(registry: Registry, message: str, *, doing: str) -> None:
     )
 
 
+def happened(registry: Registry, swaps: Sequence[Swap]) -> bool:
+    """Whether the view shows the new values of all swaps."""
+    at = registry.store.exact(swap.ref for swap in swaps)
+    return all(at.get(swap.ref, ABSENT) == swap.new for swap in swaps)
+
+
 def backoff(registry: Registry, attempt: int) -> float:
     """Seconds to wait before trying again: up to 50 ms at first, doubling, all of it jitter."""
     return registry.jitter() * 0.05 * (1 << attempt)
@@ -260,26 +266,36 @@ class _Taking:
     refusal: str = ""
 
     def run(self) -> TakeOutcome:
-        attempt = 0
-        while attempt < ATTEMPTS:
+        try:
+            outcome = self._decide()
+        except GitclaimError as error:
+            lost = self._undo()
+            if lost:
+                names = ", ".join(resource.text for resource in lost)
+                error.hint = f"{names} was given up to widen, and could not be taken back; {error.hint or 'try again'}"
+            raise
+        return replace(outcome, given_up=self._undo()) if isinstance(outcome, Denied) else outcome
+
+    def _decide(self) -> TakeOutcome:
+        for attempt in range(ATTEMPTS + 1):
             seen = self._look()
-            step = self._answer(seen, last=attempt + 1 == ATTEMPTS)
-            if isinstance(step, Held | Denied):
-                return step
+            step = self._answer(seen, last=attempt == ATTEMPTS)
             if step is _Step.SYNC:
                 self._sync()
-                continue
-            attempt += 1
-            if step is _Step.TRY and self._clear(seen) and self._progress(seen):
-                if self.taken and not seen.covering:
+                seen = self._look()
+                step = self._answer(seen, last=attempt == ATTEMPTS)
+            if isinstance(step, Held | Denied):
+                return step
+            if attempt == ATTEMPTS:
+                break
+            # Widening changes the request: it is decided again, with all of it.
+            if step is _Step.TRY and self._clear(seen) and (seen.narrower or self._progress(seen)):
+                if self.taken and not seen.covering and not seen.narrower:
                     return Held((self.taken,), new=True, removed=tuple(self.removed.values()))
                 continue
             self.registry.clock.sleep(backoff(self.registry, attempt))
             if step is _Step.AGAIN:
                 self._sync()
-        seen = self._look()
-        if seen.blockers:
-            return self._denied(seen)
         raise GitclaimError(
             f"could not take it: the registry refused {ATTEMPTS} times{f' ({self.refusal})' if self.refusal else ''}",
             hint="gitclaim doctor tells whether this registry accepts claims",
@@ -299,7 +315,7 @@ class _Taking:
             if not self.fresh:
                 return _Step.SYNC
             forming = all(blocker.found.standing is Standing.FORMING for blocker in seen.blockers)
-            return self._denied(seen) if last or not forming else _Step.AGAIN
+            return Denied(seen.blockers) if last or not forming else _Step.AGAIN
         if not seen.free and not self._short(seen):  # case 2
             # What was taken or renewed a moment ago is known from the registry itself.
             return self._held(seen) if self.fresh or self.taken else _Step.SYNC
@@ -309,13 +325,9 @@ class _Taking:
                 f"this session already holds {mine}, which lies inside of what it asks for",
                 hint="add --widen to give that up and take the wider claim in its place",
             )
-        if (seen.dead or seen.narrower) and not self.fresh:  # case 3: evidence is read from the registry
-            return _Step.SYNC
+        if (seen.dead or seen.narrower or seen.covering) and not self.fresh:  # case 3, or a part is held already
+            return _Step.SYNC  # What an old view shows is no evidence.
         return _Step.TRY  # case 4
-
-    def _denied(self, seen: Situation) -> Denied:
-        lost = self._take_back() if self.given_up else ()
-        return Denied(seen.blockers, lost)
 
     def _clear(self, seen: Situation) -> bool:
         """Remove what is dead above and below, and what is narrower; whether all of it is gone."""
@@ -339,7 +351,7 @@ class _Taking:
         """
         registry = self.registry
         if any(one.standing is not Standing.UNTRUSTED for one in dead):
-            check_clock(registry.judged(_ahead(registry.look_all(), registry.clock.now())), registry.clock.now())
+            registry.check_clock(registry.look_all())
         doubtful = {one.oid for one in dead if one.standing is Standing.VOID} - self.confirmed
         if doubtful:
             registry.clock.sleep(CONFIRM)
@@ -349,38 +361,46 @@ class _Taking:
 
     def _widen(self, seen: Situation) -> bool:
         """Release the narrower claims; their other resources join the request."""
-        narrower = {one.oid: one.claim for one in seen.narrower if one.claim}
-        swaps = [Swap(ref, oid, ABSENT) for oid, claim in narrower.items() for ref in claim.refs]
-        outcome = self.registry.store.swap(swaps)
-        if isinstance(outcome, Unknown):
-            settle(self.registry, outcome.message, doing="the narrower claim was released")
-        if not isinstance(outcome, Swapped):
-            self._sync()
+        narrower = {one.claim.id: Holding(one.claim, one.oid) for one in seen.narrower if one.claim}
+        parts = [part for holding in narrower.values() for part in self.registry.parts(holding.claim).items()]
+        if not self._landed([Swap(ref, oid, ABSENT) for ref, oid in parts]):
             return False
-        self.given_up = tuple(Holding(claim, oid) for oid, claim in narrower.items())
-        for claim in narrower.values():
-            self.registry.ledger.forget(claim.id)
-        others = (resource for claim in narrower.values() for resource in claim.resources)
+        self.given_up = tuple(narrower.values())
+        for claim in narrower:
+            self.registry.ledger.forget(claim)
+        others = (resource for holding in narrower.values() for resource in holding.claim.resources)
         self.request = replace(self.request, resources=reduced([*self.request.resources, *others]))
-        # The request has changed: decide again with all of it.
-        return False
+        return True
 
-    def _take_back(self) -> tuple[Resource, ...]:
-        """Try to get what widening gave up; what could not be had."""
+    def _undo(self) -> tuple[Resource, ...]:
+        """All or nothing: release what was taken for a part, and get back what widening gave up; what can't be had."""
         lost: list[Resource] = []
-        for holding in self.given_up:
-            claim = holding.claim
-            back = Request(
-                claim.resources,
-                claim.expires - self.registry.clock.now(),
-                purpose=claim.purpose,
-                branch=claim.branch,
-                base=claim.base,
-                patterns=claim.patterns,
-            )
-            if back.ttl <= timedelta(0) or not isinstance(_Taking(self.registry, back).run(), Held):
-                lost.extend(claim.resources)
+        try:
+            if self.taken:
+                remove_strays(self.registry, self.taken.claim.refs, self.taken.oid)
+                self.registry.ledger.forget(self.taken.claim.id)
+            for holding in self.given_up:
+                if not self._take_back(holding.claim):
+                    lost.extend(holding.claim.resources)
+        except GitclaimError:
+            # The lease ends what could not be released; what was given up is told before what went wrong here.
+            return tuple(resource for holding in self.given_up for resource in holding.claim.resources)
         return tuple(lost)
+
+    def _take_back(self, claim: Claim) -> bool:
+        """Try to get what widening gave up, as it was."""
+        back = Request(
+            claim.resources,
+            claim.expires - self.registry.clock.now(),
+            purpose=claim.purpose,
+            branch=claim.branch,
+            base=claim.base,
+            patterns=claim.patterns,
+        )
+        try:
+            return back.ttl > timedelta(0) and isinstance(_Taking(self.registry, back).run(), Held)
+        except GitclaimError:
+            return False
 
     def _held(self, seen: Situation) -> Held:
         holdings = _holdings(seen.covering)
@@ -390,19 +410,21 @@ class _Taking:
         newest_first = sorted(holdings, key=lambda holding: holding != self.taken)
         return Held(tuple(newest_first), new=self.taken is not None, removed=tuple(self.removed.values()))
 
-    def _short(self, seen: Situation) -> dict[Oid, Claim]:
-        """The claims that cover some of it and end before the lease asked for, if that matters."""
-        if not self.request.extend:
-            return {}
+    def _short(self, seen: Situation) -> dict[ClaimId, Holding]:
+        """The claims that cover some of it and end too early: before the lease asked for, or a while ago."""
         now = whole_seconds(self.registry.clock.now())
-        covering = {one.oid: one.claim for one in seen.covering if one.claim}
         # A claim that was taken a second ago with this very length is long enough.
-        end = lease_end(now, self.request.ttl) - timedelta(seconds=ATTEMPTS)
-        return {oid: claim for oid, claim in covering.items() if claim.expires < end and oid not in self.renewed}
+        end = lease_end(now, self.request.ttl) - timedelta(seconds=ATTEMPTS) if self.request.extend else now
+        covering = {one.claim.id: Holding(one.claim, one.oid) for one in seen.covering if one.claim}
+        return {
+            claim: holding
+            for claim, holding in covering.items()
+            if holding.claim.expires <= end and holding.oid not in self.renewed
+        }
 
     def _progress(self, seen: Situation) -> bool:
         """Take what is free, else renew what is short; whether that was done."""
-        return self._take(seen) if seen.free else all(self._renew(*short) for short in self._short(seen).items())
+        return self._take(seen) if seen.free else all(map(self._renew, self._short(seen).values()))
 
     def _take(self, seen: Situation) -> bool:
         now = whole_seconds(self.registry.clock.now())
@@ -421,14 +443,15 @@ class _Taking:
         self.registry.ledger.record(holding.claim.id, holding.oid)
         return True
 
-    def _renew(self, old: Oid, claim: Claim) -> bool:
+    def _renew(self, holding: Holding) -> bool:
         now = whole_seconds(self.registry.clock.now())
-        longer = renewal(claim, now, self.request.ttl)
-        oid = self.registry.objects.write(format_claim(longer, action="renew"), parent=old, at=now)
-        if not self._landed([Swap(ref, old, oid) for ref in claim.refs]):
+        longer = renewal(holding.claim, now, self.request.ttl)
+        oid = self.registry.objects.write(format_claim(longer, action="renew"), parent=holding.oid, at=now)
+        parts = self.registry.parts(longer)
+        if len(parts) < len(longer.refs) or not self._landed([Swap(ref, old, oid) for ref, old in parts.items()]):
             return False
         self.renewed.add(oid)
-        self.registry.ledger.record(claim.id, oid)
+        self.registry.ledger.record(longer.id, oid)
         return True
 
     def _written(self, free: tuple[Resource, ...], replaced: Iterable[Found], now: datetime) -> Holding:
@@ -448,9 +471,7 @@ class _Taking:
 
     def _landed(self, swaps: Sequence[Swap]) -> bool:
         """Whether the swaps are in the registry, whatever became of the answer."""
-        registry = self.registry
-        wanted = {swap.ref: swap.new for swap in swaps}
-        match registry.store.swap(swaps):
+        match self.registry.store.swap(swaps):
             case Swapped():
                 return True
             case Refused(message, final) if final:
@@ -459,12 +480,12 @@ class _Taking:
                 self.refusal = message
             case Unknown(message):  # case 6
                 until = show_duration(self.request.ttl)
-                settle(registry, message, doing=f"the claim was taken (it would end in {until})")
+                settle(self.registry, message, doing=f"the claim was taken (it would end in {until})")
             case Lost():
                 pass
         # Case 5. The view was read again; if all refs carry what we sent, it was not lost after all.
         self.fresh = True
-        return registry.store.exact(wanted) == wanted
+        return happened(self.registry, swaps)
 
 
 def _reason(found: Found, resource: Resource) -> Reason:
@@ -477,11 +498,6 @@ def _reason(found: Found, resource: Resource) -> Reason:
 
 def _holdings(found: Iterable[Found]) -> tuple[Holding, ...]:
     return tuple({one.oid: Holding(one.claim, one.oid) for one in found if one.claim}.values())
-
-
-def _ahead(found: Iterable[Found], now: datetime) -> list[Found]:
-    """Those dated later than now: the only ones whose signatures a look at the clock needs."""
-    return [one for one in found if one.claim and max(one.claim.taken, one.written or one.claim.taken) > now]
 
 
 def _pause(denied: Denied | None, registry: Registry, pause: float, left: timedelta) -> float:

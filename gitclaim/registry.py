@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Final
 
@@ -121,12 +121,14 @@ class Registry:
 
     def read(self, refs: Mapping[RefName, Oid]) -> list[Found]:
         """What stands at these refs, given what they point at."""
-        raw = self.objects.read(refs.values())
-        parsed = {oid: _parsed(content, self.objects.empty_tree) for oid, content in raw.items()}
+        parsed = self._parse(refs.values())
         wanted = {ref for _, claim, _ in parsed.values() if claim for ref in claim.refs} - refs.keys()
         current = {**self.store.exact(wanted), **refs} if wanted else refs
+        # A renewal that is just being written, or was cut short, shows two objects of one claim.
+        everything = {**parsed, **self._parse(set(current.values()) - parsed.keys())}
+        carried = {ref: _holder(everything[oid]) for ref, oid in current.items()}
         now = self.clock.now()
-        return [_found(ref, oid, parsed[oid], current, now) for ref, oid in refs.items()]
+        return [_found(ref, oid, parsed[oid], carried, now) for ref, oid in refs.items()]
 
     def judged(self, found: Iterable[Found]) -> list[Found]:
         """The same with the verdicts on their signatures; a claim with a bad one is `UNTRUSTED`."""
@@ -142,12 +144,16 @@ class Registry:
 
     def holdings(self, oids: Iterable[Oid]) -> list[Holding]:
         """The claims these objects are, as far as they are here and are claims."""
-        found = []
-        for oid, content in self.objects.read(oids).items():
-            _, claim, _ = _parsed(content, self.objects.empty_tree)
-            if claim:
-                found.append(Holding(claim, oid))
-        return found
+        return [Holding(claim, oid) for oid, (_, claim, _) in self._parse(oids).items() if claim]
+
+    def parts(self, claim: Claim) -> dict[RefName, Oid]:
+        """The refs that carry the claim for its session, from the store's view.
+
+        All the same object, unless a renewal was cut short half-way.
+        """
+        at = self.store.exact(claim.refs)
+        parsed = self._parse(at.values())
+        return {ref: oid for ref, oid in at.items() if _holder(parsed[oid]) == (claim.id, claim.session)}
 
     def broken(self, claim: ClaimId) -> Broken | None:
         """The record that this claim was broken, from the store's view."""
@@ -160,6 +166,24 @@ class Registry:
                     return None
         return None
 
+    def check_clock(self, found: Iterable[Found]) -> None:
+        """Make sure that no claim is dated in this machine's future, before time is taken as evidence.
+
+        Raises:
+            GitclaimError: one is, beyond the grace and with a signature: either clock may be the wrong one.
+        """
+        now = self.clock.now()
+        for one in self.judged(one for one in found if _dated(one) > now + GRACE):
+            if one.claim and one.standing is not Standing.UNTRUSTED:
+                raise GitclaimError(
+                    f"this machine's clock is suspect: it says {show_time(now)}, but the claim of {one.claim.session} "
+                    f"on {one.claim.title} is dated {show_time(_dated(one))}",
+                    hint="nothing was taken over or swept; set this clock, or if it is right, break that claim",
+                )
+
+    def _parse(self, oids: Iterable[Oid]) -> dict[Oid, "_Parsed"]:
+        return {oid: _parsed(content, self.objects.empty_tree) for oid, content in self.objects.read(oids).items()}
+
 
 def with_verdict(found: Found, verdict: Verdict | None) -> Found:
     """What was found, with the verdict on its signature."""
@@ -169,23 +193,6 @@ def with_verdict(found: Found, verdict: Verdict | None) -> Found:
         note = "its signature is not good"
         return replace(found, standing=Standing.UNTRUSTED, verdict=verdict, note=note)
     return replace(found, verdict=verdict)
-
-
-def check_clock(found: Iterable[Found], now: datetime) -> None:
-    """Make sure that no claim is dated in this machine's future, before time is taken as evidence.
-
-    Raises:
-        GitclaimError: one is, beyond the grace: either clock may be the wrong one.
-    """
-    for one in found:
-        dates = [one.written, one.claim.taken if one.claim else None]
-        ahead = max((date for date in dates if date), default=now)
-        if one.claim and one.standing is not Standing.UNTRUSTED and ahead > now + GRACE:
-            raise GitclaimError(
-                f"this machine's clock is suspect: it says {show_time(now)}, but the claim of {one.claim.session} "
-                f"on {one.claim.title} is dated {show_time(ahead)}",
-                hint="nothing was taken over or swept; set this clock, or if it is right, break that claim",
-            )
 
 
 def in_the_way(found: Iterable[Found], resource: Resource) -> list[Found]:
@@ -221,7 +228,22 @@ def _parsed(content: bytes | str, empty_tree: str) -> _Parsed:
     return commit, claim, ""
 
 
-def _found(ref: RefName, oid: Oid, parsed: _Parsed, current: Mapping[RefName, Oid], now: datetime) -> Found:
+def _holder(parsed: _Parsed) -> tuple[ClaimId, Session] | None:
+    """Which claim an object carries, and for whom."""
+    claim = parsed[1]
+    return (claim.id, claim.session) if claim else None
+
+
+def _dated(found: Found) -> datetime:
+    """The latest date a claim gives itself."""
+    dates = [found.written, found.claim.taken] if found.claim else []
+    return max((date for date in dates if date), default=datetime.min.replace(tzinfo=UTC))
+
+
+_Carried = Mapping[RefName, tuple[ClaimId, Session] | None]
+
+
+def _found(ref: RefName, oid: Oid, parsed: _Parsed, carried: _Carried, now: datetime) -> Found:
     commit, claim, note = parsed
     if commit is None:
         return Found(ref, oid, Standing.MALFORMED, note=note)
@@ -230,7 +252,7 @@ def _found(ref: RefName, oid: Oid, parsed: _Parsed, current: Mapping[RefName, Oi
     if ref not in claim.refs:
         note = f"a claim on {claim.title}, copied to a ref it does not list"
         return Found(ref, oid, Standing.MALFORMED, note=note, written=commit.written)
-    missing = [other for other in claim.refs if current.get(other) != oid]
+    missing = [other for other in claim.refs if carried.get(other) != (claim.id, claim.session)]
     standing = Standing.LIVE
     if now >= claim.lapses():
         standing = Standing.EXPIRED

@@ -10,7 +10,7 @@ from gitclaim.names import RefName
 from gitclaim.protocol import CONFIRM
 from gitclaim.record import BROKEN
 from gitclaim.refstore.contract import ABSENT, Swap, Swapped, Unknown
-from gitclaim.registry import Found, Registry, Standing, check_clock
+from gitclaim.registry import Found, Registry, Standing
 
 BATCH: Final = 400
 """Refs of one push."""
@@ -64,7 +64,7 @@ def sweep(
     found = registry.recalled(registry.look_all())
     dead = [one for one in found if one.standing in _DEAD]
     if any(one.standing in {Standing.EXPIRED, Standing.VOID} for one in dead):
-        check_clock(found, now)
+        registry.check_clock(found)
     young = [one for one in dead if one.standing is Standing.MALFORMED and _age(one, first_seen, now) < malformed_after]
     due = _confirmed(registry, [one for one in dead if one not in young])
     if dry_run:
