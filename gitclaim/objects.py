@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Final
 
 from gitclaim.claim import MESSAGE_LIMIT
 from gitclaim.errors import GitclaimError
@@ -46,9 +45,9 @@ class GitObjects:
             env=_signature_lines(self._person, at),
         )
         if done.code is None:
-            raise GitclaimError("signing the claim did not end in time", hint=_SIGNING_HINT)
+            raise GitclaimError("signing the claim did not end in time", hint=self._signer.mend)
         if done.code:
-            raise GitclaimError(f"git could not sign the claim: {printable(done.complaint)}", hint=_SIGNING_HINT)
+            raise GitclaimError(f"git could not sign the claim: {printable(done.complaint)}", hint=self._signer.mend)
         return Oid(done.text.strip())
 
     def read(self, oids: Iterable[Oid]) -> dict[Oid, bytes | str]:
@@ -79,9 +78,6 @@ class GitObjects:
             found[oid] = out[end + 1 : end + 1 + size]
             position = end + 1 + size + 1
         return found
-
-
-_SIGNING_HINT: Final = "mend git's signing set-up, or sign with a key of this clone: git config gitclaim.signing clone"
 
 
 def _oddity(answer: str) -> str | None:

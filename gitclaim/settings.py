@@ -1,11 +1,13 @@
 """What people configure: git's configuration and `.gitclaim.yaml`."""
 
+import os
 import re
-from collections.abc import Callable, Mapping
+import stat
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from gitclaim.claim import check_lease
 from gitclaim.clock import parse_duration
@@ -14,11 +16,14 @@ from gitclaim.mirror import EMBEDDED
 from gitclaim.names import printable
 
 FILE: Final = ".gitclaim.yaml"
-SIZE_LIMIT: Final = 1 << 20
+
+_Value = TypeVar("_Value")
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 # git's remote helpers, `name::address`: `ext::` runs a program, and a file in the tree may not choose one.
 _HELPER: Final = re.compile(r"[A-Za-z0-9+.-]*::")
+_SECRET: Final = re.compile(r"(?<=://)([^/@:]*):[^/@]*(?=@)")
+_MEGABYTE: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,7 @@ class Target:
 
     Args:
         name: what git calls it, a remote's name or a URL; `.` for the repository itself.
-        url: its address, which tells one registry from another.
+        url: its address without a password, which tells one registry from another.
         note: why git isn't told the remote's name, empty when it is.
     """
 
@@ -47,6 +52,7 @@ class Settings:
 
     Args:
         target: the registry.
+        wished: how it was named.
         source: where that choice was made, for people.
         ttl: how long a lease runs.
         timeout: seconds a call to the registry may take.
@@ -54,6 +60,7 @@ class Settings:
     """
 
     target: Target
+    wished: str
     source: str
     ttl: timedelta = timedelta(minutes=60)
     timeout: float = 30.0
@@ -71,26 +78,22 @@ def read_settings(config: Mapping[str, list[str]], top: str | None) -> Settings:
         GitclaimError: one of them makes no sense; says which and where.
     """
     file = _read_file(Path(top) / FILE) if top else {}
+    _check_spelling(config)
     wished = config.get("gitclaim.registry", [None])[-1]
     if wished is not None:
         source = "git config gitclaim.registry"
     elif "registry" in file:
         wished, source = file["registry"][0], FILE
-        if _HELPER.match(wished):
-            raise GitclaimError(
-                f"{FILE}: registry may not name a remote helper: {printable(wished)}",
-                hint="set it yourself if you trust it: git config gitclaim.registry",
-            )
     elif "remote.origin.url" in config:
         wished, source = "origin", "the remote origin"
     else:
         wished, source = EMBEDDED, "no remote: the repository itself"
-    ttl = config.get("gitclaim.ttl") or file.get("ttl") or ["60m"]
     return Settings(
         target=target_of(wished, config),
+        wished=wished,
         source=source,
-        ttl=_duration("ttl", ttl[-1]),
-        timeout=_seconds((config.get("gitclaim.timeout") or file.get("timeout") or ["30"])[-1]),
+        ttl=_from(config, "ttl", _lease) or _lease(file.get("ttl", ["60m"])[0]),
+        timeout=_from(config, "timeout", _seconds) or _seconds(file.get("timeout", ["30"])[0]),
         session_variables=tuple(file.get("session-variables", [])),
     )
 
@@ -101,36 +104,90 @@ def target_of(wished: str, config: Mapping[str, list[str]]) -> Target:
     Raises:
         GitclaimError: there is no such remote.
     """
-    if wished == EMBEDDED:
-        return Target(EMBEDDED, EMBEDDED)
     urls = config.get(f"remote.{wished}.url", [])
+    if EMBEDDED in (wished, *urls[:1]):
+        return Target(EMBEDDED, EMBEDDED)
     if not urls:
         if "/" in wished or ":" in wished:
-            return Target(wished, wished)
+            return Target(wished, _public(wished))
         raise GitclaimError(
             f"there is no remote named {printable(wished)!r}",
             hint="gitclaim init --registry NAME-OR-URL sets the registry; a dot is the repository itself",
         )
-    pushed = config.get(f"remote.{wished}.pushurl", [])
+    pushed = config.get(f"remote.{wished}.pushurl", []) or _pushed_instead(urls[0], config)
     mirror = config.get(f"remote.{wished}.mirror", ["false"])[-1] == "true"
     if len(urls) > 1 or pushed or mirror:
         # Claims are read where they are written: by name git would fetch from one place and push to others, and a
         # mirror remote takes no refspecs.
         url = (pushed or urls)[0]
-        return Target(url, url, note=f"the remote {wished} fetches and pushes differently; claims live at {url}")
-    return Target(wished, urls[0])
+        shown = _public(url)
+        return Target(url, shown, note=f"the remote {wished} fetches and pushes differently; claims live at {shown}")
+    return Target(wished, _public(urls[0]))
+
+
+def _public(url: str) -> str:
+    """The address without the password some people keep in it."""
+    return _SECRET.sub(r"\1", url)
+
+
+def _pushed_instead(url: str, config: Mapping[str, list[str]]) -> list[str]:
+    """Where git pushes what it fetches from this address, if `pushInsteadOf` says so; the longest match wins."""
+    found: dict[str, str] = {}
+    for key, starts in config.items():
+        if key.startswith("url.") and key.endswith(".pushinsteadof"):
+            base = key.removeprefix("url.").removesuffix(".pushinsteadof")
+            found.update({start: base for start in starts if url.startswith(start)})
+    start = max(found, key=len, default=None)
+    return [] if start is None else [found[start] + url[len(start) :]]
+
+
+def _check_spelling(config: Mapping[str, list[str]]) -> None:
+    """Refuse a key of git's configuration that is nearly one of ours: with a typo it would be passed over silently.
+
+    Raises:
+        GitclaimError: there is one.
+    """
+    for key in config:
+        word = key.removeprefix("gitclaim.")
+        if word != key and word not in _CONFIG_KEYS and (meant := _nearest(word, _CONFIG_KEYS)):
+            raise GitclaimError(
+                f"git config {printable(key)} means nothing", hint=f"did you mean gitclaim.{meant}? unset the other one"
+            )
+
+
+def _nearest(word: str, known: Iterable[str]) -> str | None:
+    # Imported late: only who made a typo needs it.
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    return next(iter(get_close_matches(word, known, n=1, cutoff=0.75)), None)
+
+
+def _from(config: Mapping[str, list[str]], key: str, parse: Callable[[str], _Value]) -> _Value | None:
+    text = config.get(f"gitclaim.{key}", [None])[-1]
+    try:
+        return None if text is None else parse(text)
+    except GitclaimError as error:
+        raise GitclaimError(f"git config gitclaim.{key}: {error.message}", hint=error.hint) from error
 
 
 def _read_file(path: Path) -> dict[str, list[str]]:
     try:
-        if path.stat().st_size > SIZE_LIMIT:
-            raise GitclaimError(f"{FILE} is larger than a megabyte", hint="it holds settings only")
-        text = path.read_text(encoding="utf-8")
+        # Not blocking, and looked at once it is open: the file comes with the tree, and a link in it may lead to a
+        # pipe or a device.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - a descriptor
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise GitclaimError(f"{FILE} is no regular file", hint="remove it, or write settings into it")
+            data = file.read(_MEGABYTE + 1)
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise GitclaimError(f"can't read {FILE}: {printable(str(error))}") from error
-    return parse_file(text)
+    if len(data) > _MEGABYTE:
+        raise GitclaimError(f"{FILE} is larger than a megabyte", hint="it holds settings only")
+    try:
+        return parse_file(data.decode())
+    except UnicodeDecodeError as error:
+        raise GitclaimError(f"{FILE} is not UTF-8: {printable(str(error))}") from error
 
 
 def parse_file(text: str) -> dict[str, list[str]]:
@@ -149,18 +206,20 @@ def parse_file(text: str) -> dict[str, list[str]]:
         where = f" line {mark.line + 1}" if mark else ""
         problem = printable(str(getattr(error, "problem", "") or "not YAML"))
         raise GitclaimError(f"{FILE}{where}: {problem}") from error
+    except RecursionError as error:
+        raise GitclaimError(f"{FILE} is nested too deeply", hint="it holds settings only") from error
     if root is None:
         return {}
     if not isinstance(root, yaml.MappingNode):
         raise GitclaimError(f"{FILE} line 1: not a mapping", hint="write one `key: value` a line")
     found: dict[str, list[str]] = {}
     for key_node, value_node in root.value:
-        key = str(key_node.value)
         line = key_node.start_mark.line + 1
+        key = key_node.value if isinstance(key_node, yaml.ScalarNode) else "a list or a mapping"
         if key not in _KEYS:
-            raise GitclaimError(
-                f"{FILE} line {line}: unknown key {printable(key)!r}", hint=f"known keys: {', '.join(sorted(_KEYS))}"
-            )
+            meant = _nearest(key, _KEYS)
+            hint = f"did you mean {meant}?" if meant else f"known keys: {', '.join(sorted(_KEYS))}"
+            raise GitclaimError(f"{FILE} line {line}: unknown key: {printable(key)[:100]}", hint=hint)
         if key in found:
             raise GitclaimError(f"{FILE} line {line}: {key} stands there twice")
         listed = isinstance(value_node, yaml.SequenceNode)
@@ -169,38 +228,40 @@ def parse_file(text: str) -> dict[str, list[str]]:
             raise GitclaimError(f"{FILE} line {line}: {key} is neither a text nor a list of texts")
         found[key] = [str(node.value) for node in nodes]
         try:
-            _KEYS[key](found[key], listed)
-        except (GitclaimError, ValueError) as error:
-            raise GitclaimError(f"{FILE} line {line}: {key}: {error}", hint=getattr(error, "hint", None)) from error
+            _check(key, found[key], listed=listed)
+        except GitclaimError as error:
+            raise GitclaimError(f"{FILE} line {line}: {key}: {error.message}", hint=error.hint) from error
     return found
 
 
-def _one(values: list[str], listed: bool) -> str:  # noqa: FBT001 - how YAML had it
-    if listed or not values or not values[0]:
-        raise ValueError("one value is needed")
-    return values[0]
+def _check(key: str, values: list[str], *, listed: bool) -> None:
+    if key in _LISTS:
+        for value in values:
+            _LISTS[key](value)
+    elif listed or not values[0]:
+        raise GitclaimError("one value is needed")
+    else:
+        _TEXTS[key](values[0])
 
 
-def _check_variables(values: list[str], _listed: bool) -> None:  # noqa: FBT001 - how YAML had it
-    for value in values:
-        if not _VARIABLE.fullmatch(value):
-            raise ValueError(f"not the name of an environment variable: {printable(value)!r}")
+def _trusted(text: str) -> str:
+    if _HELPER.match(text):
+        raise GitclaimError(
+            f"may not name a remote helper: {printable(text)}",
+            hint="set it yourself if you trust it: git config gitclaim.registry",
+        )
+    return text
 
 
-_KEYS: Final[Mapping[str, Callable[[list[str], bool], object]]] = {
-    "registry": _one,
-    "ttl": lambda values, listed: _duration("ttl", _one(values, listed)),
-    "timeout": lambda values, listed: _seconds(_one(values, listed)),
-    "session-variables": _check_variables,
-}
+def _variable(text: str) -> str:
+    if not _VARIABLE.fullmatch(text):
+        raise GitclaimError(f"not the name of an environment variable: {printable(text)[:100]}")
+    return text
 
 
-def _duration(name: str, text: str) -> timedelta:
-    try:
-        length = parse_duration(text)
-        check_lease(length)
-    except GitclaimError as error:
-        raise GitclaimError(f"{name}: {error.message}", hint=error.hint) from error
+def _lease(text: str) -> timedelta:
+    length = parse_duration(text)
+    check_lease(length)
     return length
 
 
@@ -210,7 +271,11 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 < seconds <= 3600:  # noqa: PLR2004 - an hour
-        raise GitclaimError(
-            f"timeout: not a number of seconds: {printable(text)!r}", hint="write a number from 1 to 3600"
-        )
+        raise GitclaimError(f"not a number of seconds: {printable(text)[:100]!r}", hint="write a number from 1 to 3600")
     return seconds
+
+
+_TEXTS: Final[Mapping[str, Callable[[str], object]]] = {"registry": _trusted, "ttl": _lease, "timeout": _seconds}
+_LISTS: Final[Mapping[str, Callable[[str], object]]] = {"session-variables": _variable}
+_KEYS: Final = frozenset({*_TEXTS, *_LISTS})
+_CONFIG_KEYS: Final = frozenset({"registry", "ttl", "timeout", "signing"})

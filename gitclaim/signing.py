@@ -23,6 +23,10 @@ class Signer(Protocol):
     def options(self) -> tuple[str, ...]:
         """The `git -c` options under which `git commit-tree -S` signs."""
 
+    @property
+    def mend(self) -> str:
+        """What to do when signing fails."""
+
 
 class OwnSigner:
     """The user's own git signing set-up: ssh, openpgp or x509, with the programs and agents configured there."""
@@ -30,6 +34,11 @@ class OwnSigner:
     def options(self) -> tuple[str, ...]:
         """See `Signer.options`."""
         return ()
+
+    @property
+    def mend(self) -> str:
+        """See `Signer.mend`."""
+        return "mend git's signing set-up, or sign with a key of this clone: git config gitclaim.signing clone"
 
 
 class CloneSigner:
@@ -58,6 +67,12 @@ class CloneSigner:
             *("-c", "gpg.format=ssh", "-c", "gpg.ssh.program=ssh-keygen"),
             *("-c", f"user.signingKey={key}"),
         )
+
+    @property
+    def mend(self) -> str:
+        """See `Signer.mend`."""
+        key = printable(str(self._state.path(KEY)))
+        return f"it signs with ssh-keygen and the clone's own key, {key}: remove that file to get a new one"
 
     def _make(self, key: Path) -> None:
         self._state.make()

@@ -7,30 +7,30 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from gitclaim import git as questions
 from gitclaim import probes
 from gitclaim.claim import Claim
 from gitclaim.clock import Clock
-from gitclaim.errors import GitclaimError, UsageError
+from gitclaim.errors import GitclaimError, UnreachableError
 from gitclaim.git import Git, Place
 from gitclaim.health import Facts
+from gitclaim.identity import Identity, MadeName, identify
 from gitclaim.ledger import FileLedger
 from gitclaim.mirror import EMBEDDED, Mirror, Stamp, read_stamp, write_stamp
-from gitclaim.names import RefName, Session, printable
+from gitclaim.names import RefName, printable
 from gitclaim.objects import GitObjects
-from gitclaim.refstore.contract import RefStore
+from gitclaim.refstore.contract import ABSENT, RefStore, Swap
 from gitclaim.refstore.listed import ListedStore
 from gitclaim.refstore.local import LocalStore
 from gitclaim.refstore.remote import RemoteStore
 from gitclaim.registry import Holding, Registry, Standing
-from gitclaim.resources import Kind, Resource, parse_argument
+from gitclaim.resources import CLAIMS, Resource
 from gitclaim.settings import Settings, Target, read_settings, target_of
 from gitclaim.signing import GitVerifier, signer_for
 from gitclaim.state import State
-
-_SESSION_VARIABLE: Final = "GITCLAIM_SESSION"
+from gitclaim.worktree import WorkTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +52,6 @@ class Surroundings:
     clock: Clock
     nonce: Callable[[int], bytes]
     session: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who we are.
-
-    Args:
-        session: the session.
-        source: where its name came from, for people.
-    """
-
-    session: Session
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +98,7 @@ class Workspace:
             settings=settings,
             git=_git(around, place, config, settings),
             state=state,
-            identity=_identity(around, place, config, settings),
+            identity=identify(around.session, around.environ, settings.session_variables, _made(around, place, config)),
         )
 
     def registry(self) -> Registry:
@@ -145,55 +132,57 @@ class Workspace:
         Raises:
             UsageError: the text names nothing that can be claimed here.
         """
-        tops = tuple(dict.fromkeys([self.place.top, os.path.realpath(self.place.top)])) if self.place.top else ()
-        resource = parse_argument(text, prefix=self.place.prefix, tops=tops, is_path=self._is_path)
-        if resource.kind is Kind.PATH:
-            self._check_links(resource)
-        return resource
+        return WorkTree(self.git, self.place).resource(text)
+
+    def pattern(self, text: str) -> str:
+        """A pattern of git's, written in the current directory, as it reads in the repository's root.
+
+        Raises:
+            UsageError: it leads out of the repository, or has magic that can't be told from here.
+        """
+        return WorkTree(self.git, self.place).pattern(text)
 
     def matches(self, patterns: Iterable[str]) -> list[Resource]:
-        """The tracked files that match these patterns of git's, relative to the current directory.
+        """The tracked files that match these patterns, which are relative to the root.
 
         Raises:
             UsageError: a pattern matches nothing.
         """
-        top = self.place.top
-        if top is None:
-            raise UsageError("a bare repository has no files to match", hint="name the paths")
-        where = os.path.join(top, self.place.prefix)  # noqa: PTH118 - "" must stay the root
-        found: dict[str, None] = {}
-        for pattern in patterns:
-            spec = pattern if pattern.startswith(":") else f":(glob){pattern}"
-            listed = questions.tracked(self.git, [spec], top=where)
-            if not listed:
-                raise UsageError(
-                    f"no tracked file matches {printable(pattern)}",
-                    hint="claim the directory: that excludes files which do not exist yet",
-                )
-            found.update(dict.fromkeys(listed))
-        return [Resource(Kind.PATH, path) for path in found]
+        return WorkTree(self.git, self.place).matches(patterns)
 
-    def configure(self, key: str, value: str) -> None:
-        """Set one value of the repository's own git configuration."""
-        self.git.run("config", "--local", key, value)
+    def configure_registry(self) -> None:
+        """Note the registry in the repository's own git configuration."""
+        self.git.run("config", "--local", "gitclaim.registry", self.settings.wished)
 
     def pointed_at(self, wished: str) -> Self:
-        """This workspace with another registry.
+        """This workspace with another registry; a path is one from the current directory.
 
         Raises:
             GitclaimError: there is no such remote.
         """
+        if wished.startswith(("./", "../")):
+            wished = os.path.normpath(os.path.join(self.around.cwd, wished))  # noqa: PTH118 - bytes that are not UTF-8
         target = target_of(wished, self.config)
-        return replace(self, settings=replace(self.settings, target=target, source="--registry"))
+        return replace(self, settings=replace(self.settings, target=target, wished=wished, source="--registry"))
 
     def stranded(self) -> list[Holding]:
-        """The live claims of the repository itself that a switch to the configured registry would drop."""
+        """The live claims of the repository itself that a switch to the configured registry would drop.
+
+        Raises:
+            GitclaimError: one is in a format that can't be read here, so nothing can be said about it.
+        """
         stamp = read_stamp(self.state)
         if self.settings.target.embedded or (stamp and stamp.registry != EMBEDDED):
             return []
         found = self.embedded().look_all()
+        for one in found:
+            if one.standing is Standing.NEWER:
+                raise GitclaimError(
+                    f"{printable(one.ref)} in the repository itself: {one.note}",
+                    hint="only a gitclaim that reads it can move it to another registry",
+                )
         live = {one.oid: one.claim for one in found if one.claim and one.standing is Standing.LIVE}
-        return [Holding(claim, oid) for oid, claim in live.items()]
+        return self._missing_there([Holding(claim, oid) for oid, claim in live.items()])
 
     def adopt_mirror(self) -> None:
         """Note that the clone's `refs/claims/*` are the mirror of the configured registry from now on."""
@@ -237,7 +226,7 @@ class Workspace:
 
     def _settle_mirror(self, target: Target) -> None:
         stamp = read_stamp(self.state)
-        if stamp and stamp.registry == target.url:
+        if stamp.registry == target.url if stamp else target.embedded:
             return
         stranded = self.stranded()
         if stranded:
@@ -246,38 +235,29 @@ class Workspace:
                 f"the registry is now {printable(target.url)}, but live claims stand in the repository itself: {names}",
                 hint="gitclaim init moves them there; or release them first with the registry set to a dot",
             )
-        if stamp or not target.embedded:
+        with self.state.lock("sync.lock", self.git.timeout * 2):
+            stamp = read_stamp(self.state)
+            if stamp and stamp.registry == target.url:
+                return
+            if stamp and stamp.registry != EMBEDDED:
+                # Another registry's mirror: shown as this one's, it would claim and deny what is not so.
+                mirror = LocalStore(self.git)
+                mirror.swap_each([Swap(ref, oid, ABSENT) for ref, oid in mirror.below([CLAIMS]).items()])
             write_stamp(self.state, Stamp(target.url))
+
+    def _missing_there(self, holdings: list[Holding]) -> list[Holding]:
+        """Those that do not stand in the configured registry as they are: `git clone --mirror` copies claims too."""
+        there = self.beside_mirror().store
+        if holdings:
+            with suppress(UnreachableError):
+                there.sync()
+        return [one for one in holdings if there.exact(one.claim.refs) != dict.fromkeys(one.claim.refs, one.oid)]
 
     def _person(self) -> tuple[str, str]:
         environ, config = self.around.environ, self.config
         names = [environ.get("GIT_COMMITTER_NAME"), *_last(config, "committer.name", "user.name")]
         mails = [environ.get("GIT_COMMITTER_EMAIL"), *_last(config, "committer.email", "user.email")]
         return next(filter(None, names), self.identity.session), next(filter(None, mails), "gitclaim@localhost")
-
-    def _is_path(self, path: str) -> bool:
-        top = self.place.top
-        if top is None:
-            return False
-        return os.path.lexists(os.path.join(top, path)) or bool(  # noqa: PTH118 - bytes that are not UTF-8
-            questions.tracked(self.git, [f":(literal){path}"], top=top)
-        )
-
-    def _check_links(self, resource: Resource) -> None:
-        """Refuse: git tracks nothing behind a symbolic link: a claim there would protect nothing.
-
-        Raises:
-            UsageError: the path leads through one.
-        """
-        top = self.place.top
-        parts = resource.name.split("/")[:-1]
-        for end in range(1, len(parts) + 1):
-            upper = "/".join(parts[:end])
-            if top and os.path.islink(os.path.join(top, upper)):  # noqa: PTH114, PTH118
-                raise UsageError(
-                    f"{resource.text} lies behind the symbolic link {printable(upper)}",
-                    hint="claim the path the link leads to",
-                )
 
 
 def _short(claim: Claim) -> str:
@@ -298,17 +278,6 @@ def _git(around: Surroundings, place: Place, config: Mapping[str, list[str]], se
     return Git(env, place.top or place.git_dir, settings.timeout, foreground=around.interactive)
 
 
-def _identity(around: Surroundings, place: Place, config: Mapping[str, list[str]], settings: Settings) -> Identity:
-    if around.session is not None:
-        return Identity(Session(around.session), "--session")
-    for variable in (_SESSION_VARIABLE, *settings.session_variables):
-        if around.environ.get(variable):
-            return Identity(Session(around.environ[variable]), variable)
-    state = State(Path(place.git_dir) / "gitclaim")
-    name = (state.read("session") or "").strip()
-    if not name:
-        user = around.environ.get("USER") or next(filter(None, _last(config, "user.name")), None) or "session"
-        plain = "".join(char if char.isascii() and char.isalnum() else "-" for char in user.lower()).strip("-")
-        made = f"{plain[:20].strip('-') or 'session'}-{around.nonce(2).hex()}"
-        name = state.write_first(f"{made}\n", "session").strip()
-    return Identity(Session(name), "made for this work tree")
+def _made(around: Surroundings, place: Place, config: Mapping[str, list[str]]) -> MadeName:
+    users = [around.environ.get("USER"), *_last(config, "user.name")]
+    return MadeName(State(Path(place.git_dir) / "gitclaim"), next(filter(None, users), ""), around.nonce)

@@ -1,8 +1,6 @@
 """The command `gitclaim` itself: finds the sub-command, and turns every failure into a line and an exit code."""
 
-import json
 import os
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, Final
@@ -10,8 +8,8 @@ from typing import Any, Final
 import click
 
 from gitclaim import __version__
-from gitclaim.cli.door import Door, colours
-from gitclaim.cli.present import SCHEMA
+from gitclaim.cli.door import Answer, Door
+from gitclaim.cli.output import CannotSayError, close_outputs, prepare_outputs, say, say_error
 from gitclaim.errors import Exit, GitclaimError, UsageError
 from gitclaim.names import printable
 
@@ -32,6 +30,10 @@ COMMANDS: Final = (
 """The commands in the order people meet them; `NAME` lives in the module `NAME_command`."""
 
 
+_COMPLETION: Final = "_GITCLAIM_COMPLETE"
+"""The variable through which a shell asks for completions (click's convention)."""
+
+
 class LazyGroup(click.Group):
     """A group that imports the one command it runs: a command's start is part of its cost."""
 
@@ -49,44 +51,78 @@ class LazyGroup(click.Group):
 
 @click.command(
     cls=LazyGroup,
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 error, 2 usage, 3 denied, 4 registry unreachable, 5 fenced. See docs/exit-codes.md.",
 )
 @click.version_option(__version__, "-V", "--version", prog_name="gitclaim", message="%(prog)s %(version)s")
-def gitclaim() -> None:
+@click.pass_context
+def gitclaim(ctx: click.Context) -> None:
     """Claim what you work on, so that nobody else works on it at the same time.
 
     The git remote is the registry: claims are signed objects under refs/claims/*, taken by an atomic
     compare-and-swap push. Paths, task:ID, topic:WORDS and lane:NAME can be claimed.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(Exit.USAGE)
 
 
 def run(args: Sequence[str]) -> int:
     """Run the command line; the exit code."""
+    prepare_outputs()
+    door = Door(as_json=_wants_json(args), command=next((arg for arg in args if arg in COMMANDS), None))
     try:
-        code: Any = gitclaim.main(args=list(args), prog_name="gitclaim", standalone_mode=False, obj=Door())
-        # Flushed here, so that a full disk or a closed pipe is met inside of this try.
-        sys.stdout.flush()
+        return _run(args, door)
     except BrokenPipeError:
-        # The reader has seen enough. Python would complain once more while closing standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever reads the help has seen enough.
         return Exit.DONE
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
-        return Exit.INTERRUPTED
+        return say_error(GitclaimError("interrupted", exit_code=Exit.INTERRUPTED), door)
     except Exception as error:
         if os.environ.get("GITCLAIM_TRACEBACK"):
             raise
-        return _failed(_explained(error), args)
-    return int(code or 0)
+        return say_error(_explained(error), door)
+    finally:
+        close_outputs()
+
+
+def _run(args: Sequence[str], door: Door) -> int:
+    if instruction := os.environ.get(_COMPLETION):
+        # Imported late: only a shell asks for it.
+        from click.shell_completion import shell_complete  # noqa: PLC0415
+
+        return shell_complete(gitclaim, {}, "gitclaim", _COMPLETION, instruction)
+    try:
+        with gitclaim.make_context("gitclaim", list(args), obj=door) as ctx:
+            answered: Any = gitclaim.invoke(ctx)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    code = Exit.DONE
+    for answer in [answered] if isinstance(answered, Answer) else answered:
+        code = answer.exit_code
+        try:
+            say(answer, door)
+        except BrokenPipeError:
+            # Whoever reads has seen enough; what was done is done, and its code says so.
+            break
+        except OSError as error:
+            message = f"the answer can't be written: {error.strerror}; the command itself ended with {answer.outcome!r}"
+            raise CannotSayError(message) from error
+    return code
+
+
+def _wants_json(args: Sequence[str]) -> bool:
+    """Whether `--json` was asked for, as far as that can be told where the arguments themselves are wrong."""
+    words = list(args)
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
 
 
 def _explained(error: Exception) -> GitclaimError:
     match error:
         case GitclaimError():
             return error
-        case click.exceptions.NoArgsIsHelpError():
-            return UsageError("a command is missing", hint=f"\n{error.format_message()}")
         case click.UsageError():
             hint = f"{error.ctx.command_path if error.ctx else 'gitclaim'} --help"
             return UsageError(printable(error.format_message()), hint=hint)
@@ -100,16 +136,3 @@ def _explained(error: Exception) -> GitclaimError:
                 hint="set GITCLAIM_TRACEBACK=1 to see where, and report it",
                 exit_code=Exit.BUG,
             )
-
-
-def _failed(error: GitclaimError, args: Sequence[str]) -> int:
-    if "--json" in args:
-        command = next((arg for arg in args if arg in COMMANDS), None)
-        said = {"schema": SCHEMA, "command": command, "outcome": "error", "reason": error.reason}
-        click.echo(json.dumps({**said, "message": error.message, "hint": error.hint, "exit": int(error.exit_code)}))
-        return error.exit_code
-    coloured = colours(sys.stderr)
-    click.echo(f"{click.style('error:', fg='red') if coloured else 'error:'} {error.message}", err=True)
-    if error.hint:
-        click.echo(f"{click.style('hint:', fg='cyan') if coloured else 'hint:'} {error.hint}", err=True)
-    return error.exit_code

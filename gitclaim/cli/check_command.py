@@ -7,7 +7,7 @@ import click
 
 from gitclaim.cli.door import Answer, Door, answers, example, resource_arguments
 from gitclaim.cli.mirrored import offline_option, viewed
-from gitclaim.cli.present import Style, blocker_json, blocker_text, holding_json
+from gitclaim.cli.present import Style, blocker_json, blocker_lines, holding_json
 from gitclaim.errors import Exit
 from gitclaim.protocol import Request, Situation, situation
 from gitclaim.registry import Holding, Registry
@@ -33,10 +33,13 @@ class _Checked:
 @offline_option
 @answers
 def command(*, door: Door, resources: tuple[str, ...], offline: bool) -> Answer:
-    """Tell whether another session holds what is about to be touched: exit code 3 if so, 0 if not."""
+    """Tell whether another session holds what is about to be touched.
+
+    The exit code is 3 if so, 0 if not.
+    """
     workspace = door.open()
     registry = workspace.registry()
-    age, note = viewed(registry, offline=offline)
+    age, note = viewed(registry, door.style(), offline=offline)
     checked = _checked(workspace, registry, list(map(workspace.resource, resources)))
     style = door.style()
     lines = [_line(one, style) for one in checked]
@@ -56,7 +59,7 @@ def _checked(workspace: Workspace, registry: Registry, asked: list[Resource]) ->
 
 def _line(one: _Checked, style: Style) -> str:
     if one.seen.blockers:
-        return "\n".join(blocker_text(blocker, style) for blocker in one.seen.blockers)
+        return "\n".join(blocker_lines(one.seen.blockers, style, "blocked:"))
     if one.seen.covering and (claim := one.seen.covering[0].claim):
         return f"{style.paint('mine:', fg='green')} {one.resource.text}, by the claim on {claim.title}"
     return f"{style.paint('free:', fg='green')} {one.resource.text}"

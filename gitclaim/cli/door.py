@@ -1,19 +1,20 @@
 """What every command shares: the surroundings it was started in, its common options, the way it answers."""
 
-import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import wraps
-from typing import Any, TextIO
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from gitclaim.cli.present import SCHEMA, Style
-from gitclaim.clock import Clock, SystemClock
-from gitclaim.errors import Exit, GitclaimError
+from gitclaim.cli.present import Style
+from gitclaim.cli.terminal import coloured, is_terminal
+from gitclaim.clock import Clock, SystemClock, parse_duration
+from gitclaim.errors import Exit, GitclaimError, UsageError
 from gitclaim.workspace import Surroundings, Workspace
 
 
@@ -42,12 +43,17 @@ class Door:
         environ: the environment.
         clock: the time.
         nonce: fresh random bytes.
+        session: the session named on the command line, if any.
+        as_json: whether to answer in JSON.
+        command: the command, once it is known.
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     clock: Clock = field(default_factory=SystemClock)
     nonce: Callable[[int], bytes] = os.urandom
     session: str | None = None
+    as_json: bool = False
+    command: str | None = None
 
     def open(self) -> Workspace:
         """The repository around the current directory."""
@@ -55,21 +61,29 @@ class Door:
             cwd = os.getcwd()  # noqa: PTH109 - a Path is made from this anyway
         except FileNotFoundError as error:
             raise GitclaimError("the current directory does not exist any more", hint="cd somewhere else") from error
-        interactive = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+        interactive = is_terminal(sys.stdin) and is_terminal(sys.stderr)
         return Workspace.open(Surroundings(cwd, self.environ, interactive, self.clock, self.nonce, self.session))
 
     def style(self) -> Style:
         """How people's text looks on this standard output."""
-        return Style(self.clock.now(), terminal=sys.stdout.isatty(), coloured=colours(sys.stdout))
+        return Style(self.clock.now(), terminal=is_terminal(sys.stdout), coloured=coloured(sys.stdout))
 
 
-def colours(stream: TextIO) -> bool:
-    """Whether text on this stream may be coloured: on a terminal, unless the user said no (https://no-color.org)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> timedelta | None:  # noqa: ARG001 - click's signature
+    """The length of time an option was given; the error names the option."""
+    try:
+        return None if value is None else parse_duration(value)
+    except UsageError as error:
+        raise UsageError(f"{param.opts[0]}: {error.message}", hint=error.hint) from error
 
 
-def answers(function: Callable[..., Answer]) -> Callable[..., Any]:
-    """A command with the options all of them have: it returns an `Answer`, which is shown as asked for.
+def duration_option(name: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An option that takes a length of time."""
+    return click.option(name, metavar="DURATION", callback=duration, help=text)
+
+
+def answers(function: Callable[..., Answer | Iterator[Answer]]) -> Callable[..., Any]:
+    """A command with the options all of them have: it returns an `Answer`, or one after the other if it never ends.
 
     The function gets the `Door` as its keyword argument `door`.
     """
@@ -77,17 +91,11 @@ def answers(function: Callable[..., Answer]) -> Callable[..., Any]:
     @click.option("--json", "as_json", is_flag=True, help="Answer with one JSON object.")
     @click.option("--session", metavar="NAME", help="Act as this session, whatever the environment says.")
     @wraps(function)
-    def command(*, as_json: bool, session: str | None, **options: Any) -> int:  # noqa: ANN401
+    def command(*, as_json: bool, session: str | None, **options: Any) -> Answer | Iterator[Answer]:  # noqa: ANN401
         ctx = click.get_current_context()
         door = ctx.ensure_object(Door)
-        door.session = session
-        answer = function(door=door, **options)
-        if as_json:
-            said = {"schema": SCHEMA, "command": ctx.command.name, "outcome": answer.outcome, **answer.fields}
-            click.echo(json.dumps(said))
-        elif answer.text:
-            click.echo(answer.text)
-        return answer.exit_code
+        door.session, door.as_json, door.command = session, as_json, ctx.command.name
+        return function(door=door, **options)
 
     return command
 
@@ -100,7 +108,8 @@ def completions(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
 
 def resource_arguments(*, required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The `RESOURCE...` arguments of a command."""
-    return click.argument("resources", metavar="RESOURCE...", nargs=-1, required=required, shell_complete=completions)
+    metavar = "RESOURCE..." if required else "[RESOURCE]..."
+    return click.argument("resources", metavar=metavar, nargs=-1, required=required, shell_complete=completions)
 
 
 def example(line: str) -> str:

@@ -14,9 +14,10 @@ from gitclaim.names import Session
 @click.option("--to", "to", metavar="SESSION", required=True, help="Who is to hold them.")
 @answers
 def command(*, door: Door, resources: tuple[str, ...], to: str) -> Answer:
-    """Hand claims of this session over to another, without a moment in which they are free.
+    """Hand claims of this session over to another.
 
-    A claim on several resources is given as a whole. The lease keeps its end.
+    There is no moment in which they are free. A claim on several resources is given as a whole; the lease keeps its
+    end.
     """
     receiver = Session(to)
     workspace = door.open()

@@ -16,20 +16,23 @@ from gitclaim.workspace import Workspace
 )
 @answers
 def command(*, door: Door, wished: str | None) -> Answer:
-    """Set up this clone: choose the registry, read it, and move live claims of the repository itself there.
+    """Set up this clone, or choose another registry.
+
+    Live claims of the repository itself are moved to the new registry; none is dropped.
 
     Nothing has to be set up where the remote origin is the registry: every command works right after git clone.
     """
     workspace = door.open()
     if wished is not None:
         workspace = workspace.pointed_at(wished)
+    # Asked before anything is changed: a registry that can't be reached is not switched to.
+    workspace.beside_mirror().store.sync()
     moved = _move(workspace)
     if not moved.lost:
         if wished is not None:
-            workspace.configure("gitclaim.registry", wished)
+            workspace.configure_registry()
         workspace.adopt_mirror()
-        registry = workspace.registry()
-        registry.store.sync()
+        workspace.registry().store.sync()
     target = workspace.settings.target
     name = "the repository itself" if target.embedded else printable(target.url)
     lines = [f"registry: {name} (from {workspace.settings.source})", f"session:  {workspace.identity.session}"]

@@ -6,7 +6,8 @@ import click
 
 from gitclaim.cli.door import Answer, Door, answers, example, resource_arguments
 from gitclaim.cli.mirrored import offline_option, viewed
-from gitclaim.cli.present import found_json, grouped, table
+from gitclaim.cli.present import found_json, grouped
+from gitclaim.cli.table import table
 from gitclaim.registry import Found, Standing, in_the_way
 from gitclaim.resources import Kind, Resource
 
@@ -31,11 +32,14 @@ def command(
     verify: bool,
     offline: bool,
 ) -> Answer:
-    """Show who holds what: all claims, or those at, above or below RESOURCE."""
+    """Show who holds what.
+
+    All claims, or those at, above or below RESOURCE.
+    """
     workspace = door.open()
     registry = workspace.registry()
     asked = list(map(workspace.resource, resources))
-    age, note = viewed(registry, offline=offline)
+    age, note = viewed(registry, door.style(), offline=offline)
     found = _selected(registry.look_all(), asked)
     found = registry.judged(found) if verify else registry.recalled(found)
     if mine:

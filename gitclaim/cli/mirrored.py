@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from gitclaim.clock import show_duration
+from gitclaim.cli.present import Style
 from gitclaim.registry import Registry
 
 
@@ -17,7 +17,7 @@ def offline_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-def viewed(registry: Registry, *, offline: bool) -> tuple[float | None, str]:
+def viewed(registry: Registry, style: Style, *, offline: bool) -> tuple[float | None, str]:
     """Bring the view up to date unless offline; its age in seconds, and a line about that for people.
 
     Raises:
@@ -31,4 +31,4 @@ def viewed(registry: Registry, *, offline: bool) -> tuple[float | None, str]:
         return None, "note: this clone has never seen the registry; run without --offline first"
     if age == 0:
         return age, ""
-    return age, f"note: offline, as of {show_duration(timedelta(seconds=age))} ago"
+    return age, f"note: offline, as of {style.ago(style.now - timedelta(seconds=age))}"

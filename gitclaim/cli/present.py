@@ -1,8 +1,9 @@
 """How claims look: as JSON, stable for scripts (docs/commands.md), and as text for people."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from shlex import quote
 from typing import Any, Final
 
 import click
@@ -14,12 +15,12 @@ from gitclaim.holding import Fence
 from gitclaim.names import Oid, printable
 from gitclaim.protocol import Blocker
 from gitclaim.registry import Found, Holding, Standing
-from gitclaim.resources import Resource
+from gitclaim.resources import Kind, Resource
 
 SCHEMA: Final = "gitclaim/1"
 
-_PURPOSE_WIDTH: Final = 48
-_ROWS_OF_A_CLAIM: Final = 6
+_BLOCKED_SHOWN: Final = 5
+_MINUTES_ONLY: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,24 @@ class Style:
             return show_time(moment)
         return f"{show_duration(self.now - moment)} ago" if moment <= self.now else f"at {show_time(moment)}"
 
-    def left(self, claim: Claim) -> str:
-        """What is left of a lease."""
+    def end(self, claim: Claim) -> str:
+        """When a lease ends or ended: what is left of it, for a person."""
         if claim.expires > self.now:
-            left = show_duration(claim.expires - self.now)
-            return left if self.terminal else show_time(claim.expires)
+            return self._length(claim.expires) if self.terminal else show_time(claim.expires)
         if claim.lapses() > self.now:
-            return f"ran out, takeable in {show_duration(claim.lapses() - self.now)}"
+            when = f"in {self._length(claim.lapses())}" if self.terminal else f"at {show_time(claim.lapses())}"
+            return f"ran out, takeable {when}"
         return f"expired {self.ago(claim.expires)}"
+
+    @property
+    def end_label(self) -> str:
+        """The word before `end`."""
+        return "left" if self.terminal else "until"
+
+    def _length(self, moment: datetime) -> str:
+        """How long until a moment; where seconds aren't told, minutes are rounded, so that an hour is not 59m."""
+        length = moment - self.now
+        return show_duration(length + timedelta(seconds=30) if length >= _MINUTES_ONLY else length)
 
 
 def claim_json(claim: Claim, oid: Oid) -> dict[str, Any]:
@@ -65,9 +76,9 @@ def claim_json(claim: Claim, oid: Oid) -> dict[str, Any]:
         "taken": show_time(claim.taken),
         "expires": show_time(claim.expires),
         "purpose": claim.purpose,
-        "branch": claim.branch,
+        "branch": None if claim.branch is None else _text(claim.branch),
         "base": claim.base,
-        "patterns": list(claim.patterns),
+        "patterns": list(map(_text, claim.patterns)),
         "refs": list(claim.refs),
         "oid": oid,
     }
@@ -119,43 +130,52 @@ def fence_json(fence: Fence) -> dict[str, Any]:
 def held_text(holding: Holding, style: Style, verb: str) -> str:
     """One line about a claim this session holds."""
     claim = holding.claim
-    until = f"{show_duration(claim.expires - style.now)}, until {show_time(claim.expires)}"
-    return f"{style.paint(verb, fg='green')} {claim.title} for {until}"
+    left = f" for {style.end(claim)}," if style.terminal else ""
+    return f"{style.paint(verb, fg='green')} {claim.title}{left} until {show_time(claim.expires)}"
 
 
-def blocker_text(blocker: Blocker, style: Style) -> str:
-    """Who holds it, since when, until when, for what."""
-    found, claim = blocker.found, blocker.found.claim
-    denied = style.paint("denied:", fg="red")
-    if claim is None:
+def blocker_lines(blockers: Iterable[Blocker], style: Style, verb: str) -> list[str]:
+    """Who holds what, since when, until when, for what: what is in the way by the same claim is told together."""
+    groups: dict[str, dict[str, Blocker]] = {}
+    for blocker in blockers:
+        groups.setdefault(blocker.found.oid, {}).setdefault(blocker.resource.ref, blocker)
+    lines = []
+    for group in groups.values():
+        listed = list(group.values())
+        lines += [f"{style.paint(verb, fg='red')} {_relation(blocker)}" for blocker in listed[:_BLOCKED_SHOWN]]
+        lines += [f"  and {len(listed) - _BLOCKED_SHOWN} more"] if len(listed) > _BLOCKED_SHOWN else []
+        lines += _detail_lines(listed[0].found, style)
+    return lines
+
+
+def _relation(blocker: Blocker) -> str:
+    found, asked = blocker.found, blocker.resource.text
+    if found.claim is None:
         what = "something newer than this gitclaim" if found.standing is Standing.NEWER else "no claim"
-        return f"{denied} {blocker.resource.text}: {what} stands at {printable(found.ref)}\n  {found.note}"
-    relation = {
-        Reason.HELD: "is held by",
-        Reason.WITHIN: f"lies within {holder_resource(found).text}, held by",
-        Reason.CONTAINS: f"contains {holder_resource(found).text}, held by",
-    }[blocker.reason]
-    lines = [f"{denied} {blocker.resource.text} {relation} {claim.session}", *detail_lines(found, claim, style)]
-    return "\n".join(lines)
+        return f"{asked}: {what} stands at {printable(found.ref)}"
+    there = next(resource.text for resource in found.claim.resources if resource.ref == found.ref)
+    session = found.claim.session
+    match blocker.reason:
+        case Reason.WITHIN:
+            return f"{asked} lies within {there}, held by {session}"
+        case Reason.CONTAINS:
+            return f"{asked} contains {there}, held by {session}"
+        case _:
+            return f"{asked} is held by {session}"
 
 
-def detail_lines(found: Found, claim: Claim, style: Style) -> list[str]:
-    """What a person asks about a claim, a line each."""
+def _detail_lines(found: Found, style: Style) -> list[str]:
+    claim = found.claim
+    if claim is None:
+        return [f"  {found.note}"]
     purpose = claim.purpose.split("\n")
     rows = [
         ("for", f"{purpose[0]}{' ...' if purpose[1:] else ''}" if claim.purpose else "(no purpose given)"),
         ("claims", claim.title),
         ("taken", f"{style.ago(claim.taken)}{f' on branch {printable(claim.branch)}' if claim.branch else ''}"),
-        ("left", _left_text(found, claim, style)),
+        (style.end_label, end_text(found, claim, style)),
     ]
     return [f"  {name:<8}{value}" for name, value in rows]
-
-
-def holder_resource(found: Found) -> Resource:
-    """The resource of a claim that stands at the ref where it was found."""
-    if found.claim is None:
-        raise ValueError(f"no claim at {found.ref}")
-    return next(resource for resource in found.claim.resources if resource.ref == found.ref)
 
 
 def fence_text(fence: Fence, style: Style) -> str:
@@ -174,20 +194,6 @@ def fence_text(fence: Fence, style: Style) -> str:
     return f"{lost} the claim on {title} ran out {style.ago(fence.claim.expires)} and is gone"
 
 
-def table(found: Sequence[Found], style: Style) -> str:
-    """Claims as a table: resource, session, purpose, taken, left."""
-    rows = [("RESOURCE", "SESSION", "PURPOSE", "TAKEN", "LEFT")]
-    for group in grouped(found):
-        rows += _rows(group, style)
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = []
-    for number, row in enumerate(rows):
-        cells = [f"{cell:<{width}}" for cell, width in zip(row[:4], widths, strict=True)]
-        line = "  ".join([*cells, row[4]]).rstrip()
-        lines.append(style.paint(line, bold=True) if number == 0 else line)
-    return "\n".join(lines)
-
-
 def grouped(found: Iterable[Found]) -> list[list[Found]]:
     """What was found, with the refs of one claim together, in the order of their first refs."""
     groups: dict[str, list[Found]] = {}
@@ -196,25 +202,18 @@ def grouped(found: Iterable[Found]) -> list[list[Found]]:
     return list(groups.values())
 
 
-def _rows(group: Sequence[Found], style: Style) -> list[tuple[str, str, str, str, str]]:
-    first = group[0]
-    claim = first.claim
-    if claim is None or first.standing is Standing.MALFORMED:
-        return [(printable(first.ref), "-", first.standing.name, "-", first.note)]
-    purpose = claim.purpose.split("\n")[0]
-    if len(purpose) > _PURPOSE_WIDTH:
-        purpose = f"{purpose[: _PURPOSE_WIDTH - 1].rstrip()}…"
-    names = [resource.text for resource in claim.resources]
-    if len(names) > _ROWS_OF_A_CLAIM:
-        names = [*names[: _ROWS_OF_A_CLAIM - 1], f"… {len(names) - _ROWS_OF_A_CLAIM + 1} more"]
-    head = (names[0], str(claim.session), purpose, style.ago(claim.taken), _left_text(first, claim, style))
-    return [head, *((name, "", "", "", "") for name in names[1:])]
-
-
-def _left_text(found: Found, claim: Claim, style: Style) -> str:
+def end_text(found: Found, claim: Claim, style: Style) -> str:
+    """When a claim ends, or why that does not matter."""
     if found.standing in {Standing.LIVE, Standing.EXPIRED}:
-        return style.left(claim)
+        return style.end(claim)
     return f"{found.standing.name}: {found.note}"
+
+
+def argument(resource: Resource) -> str:
+    """The resource as a shell takes it: a name in another's claim must not become a command where it is pasted."""
+    # A bare argument with a space is a topic, where no such file is.
+    bare = resource.kind is not Kind.PATH or " " not in resource.name or resource.text.startswith("path:")
+    return quote(resource.text if bare else f"path:{resource.text}")
 
 
 def _text(ref: str) -> str:

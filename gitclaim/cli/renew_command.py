@@ -4,21 +4,21 @@ from datetime import timedelta
 
 import click
 
-from gitclaim.cli.door import Answer, Door, answers, example, resource_arguments
+from gitclaim.cli.door import Answer, Door, answers, duration_option, example, resource_arguments
 from gitclaim.cli.kept import kept_answer
 from gitclaim.cli.present import held_text
-from gitclaim.clock import parse_duration
 from gitclaim.holding import renew
 
 
 @click.command("renew", epilog=example("gitclaim renew src/api --ttl 2h"))
 @resource_arguments(required=False)
-@click.option("--ttl", type=parse_duration, help="How long the lease runs from now (default 60m).")
+@duration_option("--ttl", "How long the lease runs from now (default 60m).")
 @answers
 def command(*, door: Door, resources: tuple[str, ...], ttl: timedelta | None) -> Answer:
-    """Renew the lease of this session's claims: of those on RESOURCE, or of all.
+    """Renew the lease of this session's claims.
 
-    A lease that ran out can be renewed until somebody takes over; after that the answer is 5, fenced.
+    Of those on RESOURCE, or of all. A lease that ran out can be renewed until somebody takes over; after that the
+    answer is 5, fenced.
     """
     workspace = door.open()
     asked = list(map(workspace.resource, resources))

@@ -1,5 +1,7 @@
 """`gitclaim show`."""
 
+from shlex import quote
+
 import click
 
 from gitclaim.claim import show_time
@@ -7,7 +9,7 @@ from gitclaim.cli.door import Answer, Door, answers, example
 from gitclaim.cli.mirrored import offline_option, viewed
 from gitclaim.cli.present import Style, found_json, grouped
 from gitclaim.errors import GitclaimError
-from gitclaim.names import ClaimId, printable
+from gitclaim.names import ClaimId, is_printable, printable
 from gitclaim.registry import Found, Registry, in_the_way
 from gitclaim.workspace import Workspace
 
@@ -17,10 +19,13 @@ from gitclaim.workspace import Workspace
 @offline_option
 @answers
 def command(*, door: Door, name: str, offline: bool) -> Answer:
-    """Show everything about the claims at, above or below RESOURCE, or about the claim with that ID."""
+    """Show everything about claims.
+
+    Those at, above or below RESOURCE, or the one with that ID.
+    """
     workspace = door.open()
     registry = workspace.registry()
-    age, note = viewed(registry, offline=offline)
+    age, note = viewed(registry, door.style(), offline=offline)
     found = registry.judged(_found(workspace, registry, name))
     if not found:
         raise GitclaimError(f"nobody holds {printable(name)}", hint="gitclaim list shows what is claimed")
@@ -53,11 +58,11 @@ def _lines(group: list[Found], style: Style) -> list[str]:
         *(("pattern", printable(pattern)) for pattern in claim.patterns),
         *(("for", line) for line in claim.purpose.split("\n") if line),
         ("taken", f"{show_time(claim.taken)}"),
-        ("expires", f"{show_time(claim.expires)} (left: {style.left(claim)})"),
+        ("expires", show_time(claim.expires) + (f" ({style.end_label}: {style.end(claim)})" if style.terminal else "")),
         ("branch", printable(claim.branch or "")),
         ("base", claim.base or ""),
         ("signature", signature),
         ("object", first.oid),
-        ("history", f"git log {printable(first.ref)}"),
+        ("history", f"git log {quote(first.ref)}" if is_printable(first.ref) else ""),
     ]
     return [style.paint(f"claim {claim.id}", bold=True), *(f"  {name:<10} {value}" for name, value in rows if value)]

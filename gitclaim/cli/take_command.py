@@ -1,14 +1,14 @@
 """`gitclaim take`."""
 
-import sys
 from datetime import timedelta
 
 import click
 
 from gitclaim.claim import purpose_text
-from gitclaim.cli.door import Answer, Door, answers, example, resource_arguments
-from gitclaim.cli.present import Style, blocker_json, blocker_text, found_json, held_text, holding_json
-from gitclaim.clock import parse_duration, show_duration
+from gitclaim.cli.door import Answer, Door, answers, duration_option, example, resource_arguments
+from gitclaim.cli.present import Style, argument, blocker_json, blocker_lines, found_json, held_text, holding_json
+from gitclaim.cli.progress import Progress
+from gitclaim.clock import show_duration
 from gitclaim.errors import Exit, UsageError
 from gitclaim.names import printable
 from gitclaim.protocol import Denied, Request, TakeOutcome, take, wait_and_take
@@ -19,10 +19,10 @@ from gitclaim.workspace import Workspace
 @click.command("take", epilog=example('gitclaim take src/api task:42 --for "Add pagination"'))
 @resource_arguments(required=False)
 @click.option("--for", "purpose", metavar="TEXT", default="", help="What the work is, for those who are denied.")
-@click.option("--ttl", type=parse_duration, help="How long the lease runs (default 60m); extends claims already held.")
+@duration_option("--ttl", "How long the lease runs (default 60m); extends claims already held.")
 @click.option("--glob", "globs", metavar="PATTERN", multiple=True, help="Claim the tracked files a pattern matches.")
 @click.option("--widen", is_flag=True, help="Give up narrower claims of this session for the wider one.")
-@click.option("--wait", type=parse_duration, help="When denied, wait that long for it to come free.")
+@duration_option("--wait", "When denied, wait that long for it to come free.")
 @answers
 def command(
     *,
@@ -42,22 +42,23 @@ def command(
     if not resources and not globs:
         raise UsageError("nothing to take", hint="name a path, task:ID, topic:WORDS or lane:NAME, or use --glob")
     workspace = door.open()
+    patterns = tuple(map(workspace.pattern, globs))
     request = Request(
-        resources=(*map(workspace.resource, resources), *workspace.matches(globs)),
+        resources=(*map(workspace.resource, resources), *workspace.matches(patterns)),
         ttl=ttl or workspace.settings.ttl,
         extend=ttl is not None,
         purpose=purpose_text(purpose),
         branch=workspace.place.branch,
         base=workspace.place.head,
-        patterns=globs,
+        patterns=patterns,
         widen=widen,
     )
     registry = workspace.registry()
     if wait is None:
         outcome = take(registry, request)
     else:
-        outcome = wait_and_take(registry, request, wait=wait, waiting=_progress)
-        _end_progress()
+        with Progress() as progress:
+            outcome = wait_and_take(registry, request, wait=wait, waiting=progress.show)
     return _answer(outcome, workspace, door.style(), globs=bool(globs))
 
 
@@ -82,8 +83,7 @@ def _answer(outcome: TakeOutcome, workspace: Workspace, style: Style, *, globs: 
 
 
 def _denied(outcome: Denied, style: Style) -> Answer:
-    seen = {(blocker.resource, blocker.found.oid): blocker for blocker in reversed(outcome.blockers)}
-    lines = [blocker_text(blocker, style) for blocker in reversed(seen.values())]
+    lines = blocker_lines(outcome.blockers, style, "denied:")
     if outcome.given_up:
         names = ", ".join(resource.text for resource in outcome.given_up)
         lines.append(f"lost: {names} was given up to widen, and could not be taken back")
@@ -105,8 +105,8 @@ def _ways_out(outcome: Denied, style: Style) -> list[str]:
         ways.append((f"add --wait {wait}", "wait for it"))
     ways.append(("gitclaim list", "see what else is taken, and take something else"))
     if claims:
-        name = outcome.blockers[0].found.claim and outcome.blockers[0].found.claim.resources[0].text
-        ways.append((f'gitclaim break {name} --reason "..."', "remove it, if its holder is gone"))
+        first = argument(claims[0].resources[0])
+        ways.append((f'gitclaim break {first} --reason "..."', "remove it, if its holder is gone"))
     if any(blocker.found.standing is Standing.MALFORMED for blocker in outcome.blockers):
         ways.append(("gitclaim sweep", "remove what is no claim, after ten minutes"))
     width = max(len(way) for way, _ in ways)
@@ -116,16 +116,3 @@ def _ways_out(outcome: Denied, style: Style) -> list[str]:
 def _removed_line(standing: Standing, session: str) -> str:
     of = f" claim of {session}" if session else ""
     return f"note: the {standing.value}{of} that stood in the way was removed"
-
-
-def _progress(denied: Denied, left: timedelta) -> None:
-    if not sys.stderr.isatty():
-        return
-    claim = denied.blockers[0].found.claim
-    whom = f"{claim.session} ({claim.title})" if claim else "what stands in the way"
-    click.echo(f"\r\x1b[Kwaiting for {whom}, {show_duration(left)} at most", nl=False, err=True)
-
-
-def _end_progress() -> None:
-    if sys.stderr.isatty():
-        click.echo("\r\x1b[K", nl=False, err=True)

@@ -1,0 +1,201 @@
+"""Signatures with real keys: who signs, what a verdict says, and what happens when the programs are broken."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.kit.garbage import claim_message, raw_commit, written
+from tests.kit.repos import ROOT, Clones, Repo, run
+
+
+def signature(repo: Repo, name: str, **env: str) -> tuple[str, str | None]:
+    """The verdict on the claim on that resource, as this clone sees it."""
+    (found,) = repo.claim("show", name, "--json", env=env).json["claims"]
+    return found["signature"], found["key"]
+
+
+def script(path: Path, text: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def user_key(repo: Repo, path: Path) -> str:
+    """Set the user's own ssh signing up; the key's fingerprint."""
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path, cwd=path.parent, env=os.environ)
+    repo.git("config", "gpg.format", "ssh")
+    repo.git("config", "user.signingKey", str(path))
+    return run("ssh-keygen", "-lf", path, cwd=path.parent, env=os.environ).stdout.split()[1]
+
+
+@pytest.fixture
+def gnupg(tmp_path: Path) -> Mapping[str, str]:
+    """An openpgp key in a home of its own."""
+    if not shutil.which("gpg"):
+        pytest.skip("gpg: not installed")
+    home = tmp_path / "gnupg"
+    home.mkdir(mode=0o700)
+    env = {"GNUPGHOME": str(home)}
+    argv = ("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", "Ann <a@example.org>", "ed25519")
+    run(*argv, "sign", "never", cwd=tmp_path, env={**os.environ, **env})
+    return env
+
+
+def test_a_clone_makes_itself_a_key(clones: Clones) -> None:
+    """Nothing set up: an ed25519 key for its owner alone, in a directory for its owner alone; the claim is Good."""
+    os.umask(0)
+    clones.alice.claim("take", "a")
+    key = clones.alice.path / ".git/gitclaim/key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
+    fingerprint = run("ssh-keygen", "-lf", key, cwd=key.parent, env=os.environ).stdout.split()
+    assert fingerprint[3] == "(ED25519)"
+    assert signature(clones.bob, "a") == ("good", fingerprint[1])
+
+
+def test_eight_processes_make_one_key(alice: Repo) -> None:
+    """Whoever comes second keeps the first one's; no draft is left, and every claim is signed with the same."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "GITCLAIM_SESSION": "one"}
+    running = [
+        subprocess.Popen([sys.executable, "-m", "gitclaim", "take", f"f{n}"], cwd=alice.path, env=env, stdout=-1)
+        for n in range(8)
+    ]
+    for process in running:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in running] == [0] * 8
+    claims = alice.claim("list", "--verify", "--json").json["claims"]
+    assert len(claims) == 8
+    assert {one["signature"] for one in claims} == {"good"}
+    assert len({one["key"] for one in claims}) == 1
+    names = {path.name for path in (alice.path / ".git/gitclaim").iterdir()}
+    assert {name for name in names if "key" in name} == {"key", "key.pub"}
+
+
+def test_the_user_s_own_ssh_key_signs(clones: Clones, tmp_path: Path) -> None:
+    """git's signing set-up is used as it is, and no key is made; `gitclaim.signing clone` says otherwise."""
+    fingerprint = user_key(clones.alice, tmp_path / "mine")
+    clones.alice.claim("take", "a")
+    assert signature(clones.bob, "a") == ("good", fingerprint)
+    assert not (clones.alice.path / ".git/gitclaim/key").exists()
+    clones.alice.git("config", "gitclaim.signing", "clone")
+    clones.alice.claim("take", "b")
+    assert signature(clones.bob, "b")[1] != fingerprint
+    clones.alice.git("config", "gitclaim.signing", "never")
+    told = clones.alice.claim("take", "c", code=1).stderr
+    assert told == "error: gitclaim.signing is 'never'\nhint: set it to auto or clone\n"
+
+
+def test_allowed_signers_make_a_known_key_no_better_and_a_stranger_no_worse(clones: Clones, tmp_path: Path) -> None:
+    """Good says that the signature is sound; who may claim is a later question."""
+    clones.alice.claim("take", "a")
+    for signers in ("", "someone@example.org ssh-ed25519 AAAA\n"):
+        (tmp_path / "signers").write_text(signers)
+        clones.bob.git("config", "gpg.ssh.allowedSignersFile", str(tmp_path / "signers"))
+        assert signature(clones.bob, "a")[0] == "good"
+        shutil.rmtree(clones.bob.path / ".git/gitclaim/verdicts")
+    clones.bob.git("config", "gpg.ssh.allowedSignersFile", "/nonexistent")
+    assert signature(clones.bob, "a")[0] == "good"
+
+
+def test_the_user_s_openpgp_key_signs(clones: Clones, gnupg: Mapping[str, str]) -> None:
+    """Good to who has the public key, unknown to who has not: neither forged nor fine."""
+    clones.alice.git("config", "commit.gpgSign", "true")
+    clones.alice.git("config", "user.email", "a@example.org")
+    clones.alice.git("config", "user.name", "Ann")
+    clones.alice.claim("take", "a", env=gnupg)
+    verdict, key = signature(clones.alice, "a", **gnupg)
+    assert verdict == "good"
+    assert key
+    assert len(key) == 40
+    assert signature(clones.bob, "a")[0] == "unknown"
+    assert clones.bob.claim("take", "a", "--json", code=3).json["blockers"][0]["reason"] == "HELD"
+
+
+def test_a_broken_signing_set_up_says_how_to_mend_it(alice: Repo, tmp_path: Path) -> None:
+    """No such key, a program that fails, one that hangs: exit code 1, the way out, and nothing is held."""
+    alice.git("config", "gpg.format", "ssh")
+    alice.git("config", "user.signingKey", str(tmp_path / "missing"))
+    alice.git("config", "gitclaim.timeout", "1")
+    hint = "hint: mend git's signing set-up, or sign with a key of this clone: git config gitclaim.signing clone\n"
+    told = alice.claim("take", "a", code=1).stderr
+    assert told.startswith("error: git could not sign the claim: ")
+    assert told.endswith(hint)
+    alice.git("config", "gpg.ssh.program", str(script(tmp_path / "hangs", "exec sleep 60")))
+    assert alice.claim("take", "a", code=1).stderr == f"error: signing the claim did not end in time\n{hint}"
+    assert alice.git("ls-remote", "origin", "refs/claims/*") == ""
+    alice.git("config", "gitclaim.signing", "clone")
+    alice.claim("take", "a")
+
+
+def test_a_broken_key_of_the_clone_says_how_to_mend_it(alice: Repo) -> None:
+    """A key that is no key is named; without it a new one is made."""
+    alice.claim("take", "a")
+    key = alice.path / ".git/gitclaim/key"
+    key.write_text("no key\n")
+    (key.parent / "key.pub").unlink()
+    told = alice.claim("take", "b", code=1).stderr
+    assert told.startswith("error: git could not sign the claim: ")
+    assert f"{key}: remove that file to get a new one\n" in told
+    key.unlink()
+    alice.claim("take", "b")
+
+
+def test_half_a_key_still_signs(alice: Repo) -> None:
+    """Who was killed between the two halves leaves the private one, which is enough."""
+    alice.claim("take", "a")
+    (alice.path / ".git/gitclaim/key.pub").unlink()
+    alice.claim("take", "b")
+    assert signature(alice, "b")[0] == "good"
+
+
+def test_an_unsigned_or_forged_claim_is_bad_and_stays_so(clones: Clones) -> None:
+    """No signature, another object's signature, a changed byte: Bad, and the verdict is kept by object."""
+    clones.alice.claim("take", "mine")
+    raw = clones.alice.git("cat-file", "commit", "refs/claims/path/mine")
+    signed = "gpgsig" + raw.partition("\n\n")[0].partition("gpgsig")[2]
+    stolen = written() + b"\n" + signed.encode()
+    refs = {
+        "unsigned": raw_commit(clones.alice, claim_message("unsigned")),
+        "stolen": raw_commit(clones.alice, claim_message("stolen"), head=stolen),
+    }
+    for name, oid in refs.items():
+        clones.alice.git("push", "--quiet", "origin", f"{oid}:refs/claims/path/{name}")
+        assert signature(clones.bob, name)[0] == "bad"
+        kept = clones.bob.path / ".git/gitclaim/verdicts" / oid
+        assert kept.read_text().split()[0] == "bad"
+        kept.write_text("good SHA256:remembered\n")
+        assert signature(clones.bob, name) == ("good", "SHA256:remembered")
+
+
+def test_a_verifier_that_does_not_work_proves_nothing(clones: Clones, tmp_path: Path) -> None:
+    """ssh-keygen missing, failing, hanging, or with nowhere to write: Unknown, never Bad, and not remembered."""
+    clones.alice.claim("take", "a")
+    bob = clones.bob
+    bob.git("config", "gitclaim.timeout", "1")
+    scripts = [script(tmp_path / "fails", "exit 255"), script(tmp_path / "hangs", "sleep 9")]
+    for program in ("/nonexistent", *scripts):
+        bob.git("config", "gpg.ssh.program", str(program))
+        assert signature(bob, "a")[0] == "unknown"
+        assert bob.claim("take", "a", "--json", code=3).json["blockers"][0]["reason"] == "HELD"
+    bob.git("config", "--unset", "gpg.ssh.program")
+    assert signature(bob, "a", TMPDIR="/nonexistent")[0] == "unknown"
+    assert signature(bob, "a")[0] == "good"
+    bob.git("config", "gpg.ssh.program", "/nonexistent")
+    assert signature(bob, "a")[0] == "good", "a verdict once given is remembered"
+
+
+def test_a_broken_gpg_proves_nothing(clones: Clones, gnupg: Mapping[str, str], tmp_path: Path) -> None:
+    """gpg missing or failing: Unknown."""
+    clones.alice.git("config", "commit.gpgSign", "true")
+    clones.alice.git("config", "user.email", "a@example.org")
+    clones.alice.git("config", "user.name", "Ann")
+    clones.alice.claim("take", "a", env=gnupg)
+    for program in ("/nonexistent", str(script(tmp_path / "fails", "exit 2"))):
+        clones.bob.git("config", "gpg.program", program)
+        assert signature(clones.bob, "a")[0] == "unknown"
