@@ -36,7 +36,9 @@ _HEADER: Final = re.compile(
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _FORMAT: Final = re.compile(r"^Claim-Format: ?(.*)$", re.MULTILINE)
 _ONCE: Final = ("Claim", "Session", "Taken", "Expires", "Branch", "Base")
-_KNOWN: Final = frozenset({"Claim-Format", *_ONCE, "Resource", "Pattern", "Needs", "Assumes"})
+# What happened in one step of a claim's life; the next step does not carry it on.
+_NOTES: Final = ("Replaces", "Given-By")
+_KNOWN: Final = frozenset({"Claim-Format", *_ONCE, "Resource", "Pattern", "Needs", "Assumes", *_NOTES})
 _CASELESS: Final = frozenset(key.lower() for key in _KNOWN)
 # The joiners of emoji and of several scripts; names may not have them, but a sentence may.
 _JOINERS: Final = str.maketrans("", "", "\u200c\u200d")
@@ -155,12 +157,11 @@ def format_claim(claim: Claim, *, action: str = "take", notes: Iterable[tuple[st
     Args:
         claim: what it says.
         action: the first word of the subject, for people who read the log.
-        notes: further trailers that tell what happened in this step of the claim's life.
+        notes: `Replaces` and `Given-By` trailers that tell what happened in this step of the claim's life.
 
     Raises:
         UsageError: nobody could read the claim back from it as it is.
     """
-    extra = (*claim.extra, *notes)
     subject = f"{action} {claim.title}"
     trailers = [
         ("Claim-Format", str(FORMAT)),
@@ -174,13 +175,14 @@ def format_claim(claim: Claim, *, action: str = "take", notes: Iterable[tuple[st
         *([] if claim.base is None else [("Base", claim.base)]),
         *(("Needs", quote(need)) for need in claim.needs),
         *(("Assumes", quote(assumed)) for assumed in claim.assumes),
-        *extra,
+        *claim.extra,
+        *notes,
     ]
     block = "\n".join(f"{key}: {value}" for key, value in trailers)
     message = "\n\n".join(filter(None, [subject, claim.purpose, block])) + "\n"
     # Whatever a caller put in: a claim that reads back as another one, or as none, is never written.
     try:
-        same = parse_claim(message) == replace(claim, extra=extra)
+        same = parse_claim(message) == claim
     except MalformedError as error:
         raise UsageError(f"the claim can't be written: {error}") from None
     if not same:

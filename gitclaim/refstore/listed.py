@@ -1,6 +1,7 @@
 """The ref store of a remote registry without a mirror: for looking at one without touching the clone's own refs."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -59,4 +60,6 @@ class ListedStore(RemoteStore):
 
     def _follow(self, swaps: Sequence[Swap]) -> None:
         if self._refs is not None and swaps:
-            self.sync()
+            # The swap happened, whether or not the registry can be looked at again.
+            with suppress(UnreachableError):
+                self.sync()
