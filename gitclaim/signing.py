@@ -4,9 +4,10 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from shutil import which
 from typing import Final, Protocol
 
-from gitclaim import process
+from gitclaim import process, sshsig
 from gitclaim.errors import GitclaimError
 from gitclaim.git import Git
 from gitclaim.names import Oid, printable
@@ -23,6 +24,9 @@ class Signer(Protocol):
     def options(self) -> tuple[str, ...]:
         """The `git -c` options under which `git commit-tree -S` signs."""
 
+    def sign(self, data: bytes) -> str | None:
+        """The signature over a commit that gitclaim makes itself because git can't; None where git can."""
+
     @property
     def mend(self) -> str:
         """What to do when signing fails."""
@@ -35,6 +39,10 @@ class OwnSigner:
         """See `Signer.options`."""
         return ()
 
+    def sign(self, data: bytes) -> str | None:  # noqa: ARG002 - the protocol's signature
+        """See `Signer.sign`: the user's own keys are for the user's own programs."""
+        return None
+
     @property
     def mend(self) -> str:
         """See `Signer.mend`."""
@@ -42,7 +50,7 @@ class OwnSigner:
 
 
 class CloneSigner:
-    """A key made for the clone at its first use.
+    """A key made for the clone at its first use; git signs with it by `ssh-keygen`, or gitclaim where there is none.
 
     Args:
         state: the clone's own files.
@@ -68,6 +76,12 @@ class CloneSigner:
             *("-c", f"user.signingKey={key}"),
         )
 
+    def sign(self, data: bytes) -> str | None:
+        """See `Signer.sign`."""
+        if which("ssh-keygen", path=self._env.get("PATH")):
+            return None
+        return sshsig.sign(self._state.read(KEY) or "", data)
+
     @property
     def mend(self) -> str:
         """See `Signer.mend`."""
@@ -84,12 +98,13 @@ class CloneSigner:
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "gitclaim", "-f", str(draft)]
         try:
             done = process.run(argv, env=self._env, timeout=30)
-        except FileNotFoundError as error:
-            raise GitclaimError(
-                "ssh-keygen is not installed", hint="install OpenSSH's client, or set up git commit signing"
-            ) from error
-        if done.code:
-            raise GitclaimError(f"can't make a signing key: {printable(done.complaint)}")
+        except FileNotFoundError:
+            private, line = sshsig.make_key()
+            self._state.write(private, draft.name)
+            self._state.write(line, f"{draft.name}.pub")
+        else:
+            if done.code:
+                raise GitclaimError(f"can't make a signing key: {printable(done.complaint)}")
         public = draft.with_name(f"{draft.name}.pub")
         try:
             # The public half first: it can be made again from the private one, not the other way round.
