@@ -2,11 +2,14 @@
 
 import sys
 
-from gitclaim.cli.app import run
-
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    try:
+        # Imported here, where an interrupt during the import is met.
+        from gitclaim.cli.app import run  # noqa: PLC0415
+    except KeyboardInterrupt:
+        sys.exit(130)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -120,7 +120,7 @@ class Workspace:
         target = self.settings.target
         if target.embedded:
             return self.embedded()
-        return self._registry(target, ListedStore(self.git, self.state, target=target.name))
+        return self._registry(target, ListedStore(self.git, self.state, target=target.name, name=target.url))
 
     def facts(self) -> Facts:
         """What there is to know about this clone without asking its registry."""
@@ -185,8 +185,17 @@ class Workspace:
         return self._missing_there([Holding(claim, oid) for oid, claim in live.items()])
 
     def adopt_mirror(self) -> None:
-        """Note that the clone's `refs/claims/*` are the mirror of the configured registry from now on."""
-        write_stamp(self.state, Stamp(self.settings.target.url))
+        """Make the clone's `refs/claims/*` the mirror of the configured registry, whatever they were before."""
+        target = self.settings.target
+        with self.state.lock("sync.lock", self.git.timeout * 2):
+            stamp = read_stamp(self.state)
+            if stamp and stamp.registry == target.url:
+                return
+            if stamp and stamp.registry != EMBEDDED:
+                # Another registry's mirror: shown as this one's, it would claim and deny what is not so.
+                mirror = LocalStore(self.git)
+                mirror.swap_each([Swap(ref, oid, ABSENT) for ref, oid in mirror.below([CLAIMS]).items()])
+            write_stamp(self.state, Stamp(target.url))
 
     def first_seen(self, refs: Iterable[RefName]) -> dict[RefName, datetime]:
         """When each of these refs was first asked about in this clone; those not asked about are forgotten."""
@@ -235,15 +244,7 @@ class Workspace:
                 f"the registry is now {printable(target.url)}, but live claims stand in the repository itself: {names}",
                 hint="gitclaim init moves them there; or release them first with the registry set to a dot",
             )
-        with self.state.lock("sync.lock", self.git.timeout * 2):
-            stamp = read_stamp(self.state)
-            if stamp and stamp.registry == target.url:
-                return
-            if stamp and stamp.registry != EMBEDDED:
-                # Another registry's mirror: shown as this one's, it would claim and deny what is not so.
-                mirror = LocalStore(self.git)
-                mirror.swap_each([Swap(ref, oid, ABSENT) for ref, oid in mirror.below([CLAIMS]).items()])
-            write_stamp(self.state, Stamp(target.url))
+        self.adopt_mirror()
 
     def _missing_there(self, holdings: list[Holding]) -> list[Holding]:
         """Those that do not stand in the configured registry as they are: `git clone --mirror` copies claims too."""

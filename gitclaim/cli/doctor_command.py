@@ -15,7 +15,7 @@ _LOOKS = {Health.OK: "green", Health.WARNING: "yellow", Health.FAILURE: "red"}
 @click.option("--offline", is_flag=True, help="Don't ask the registry, and write nothing there.")
 @answers
 def command(*, door: Door, offline: bool) -> Answer:
-    """Find out what keeps claims from working here, and say how to mend it.
+    """Find out what keeps claims from working, and how to mend it.
 
     Takes and releases one claim under a name nobody else uses, to see that this clone can. Exits with 1 when something
     has to be mended.

@@ -23,13 +23,15 @@ class ListedStore(RemoteStore):
         git: asks the clone.
         state: the clone's own files.
         target: what git calls the registry.
+        name: what people call it; a URL may carry a password, and this one doesn't.
     """
 
-    def __init__(self, git: Git, state: State, *, target: str) -> None:
+    def __init__(self, git: Git, state: State, *, target: str, name: str) -> None:
         # Not the base's set-up: there is no mirror to keep.
         self._git = git
         self._state = state
         self._target = target
+        self._name = name
         self._refs: dict[RefName, Oid] | None = None
 
     def sync(self) -> None:
@@ -37,7 +39,7 @@ class ListedStore(RemoteStore):
         # Not --refs: that would hide a ref named refs/claims, which keeps every claim out.
         done = self._git.call("ls-remote", "--quiet", "--end-of-options", self._target, "refs/claims*")
         if done.code:
-            raise UnreachableError(f"can't read the registry {printable(self._target)}: {printable(done.complaint)}")
+            raise UnreachableError(f"can't read the registry {printable(self._name)}: {printable(done.complaint)}")
         rows = [line.split("\t") for line in done.text.split("\n")[:-1]]
         # The pattern matches the tail of any ref, refs/heads/refs/claims too; a tag is listed once more, with "^{}".
         wanted = [row for row in rows if len(row) == _FIELDS and row[1].startswith("refs/claims")]

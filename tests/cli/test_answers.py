@@ -10,8 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.kit.garbage import claim_message, push, raw_commit, written
 from tests.kit.processes import eventually
 from tests.kit.repos import ROOT, Clones, Ran, Repo
@@ -326,29 +324,29 @@ def test_session_and_init_say_who_and_where(clones: Clones) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("args", "message"),
-    [
-        (["nope"], "No such command 'nope'."),
-        (["take"], "nothing to take"),
-        (["take", "a", "--nope"], "No such option"),
-        (["take", "foo:bar"], "unknown kind of resource: foo:"),
-        (["take", "a", "--ttl", "5x"], "--ttl: not a length of time: '5x'"),
-        (["check"], "Missing argument 'RESOURCE...'."),
-        (["show", "a", "b"], "Got unexpected extra argument (b)"),
-        (["sweep", "--every", "0s"], "--every: 0s is out of range"),
-    ],
-)
-def test_wrong_usage_is_2_in_text_and_json(alice: Repo, args: list[str], message: str) -> None:
+WRONG = {
+    "nope": "No such command 'nope'.",
+    "take": "nothing to take",
+    "take a --nope": "No such option",
+    "take foo:bar": "unknown kind of resource: foo:",
+    "take a --ttl 5x": "--ttl: not a length of time: '5x'",
+    "check": "Missing argument 'RESOURCE...'.",
+    "show a b": "Got unexpected extra argument (b)",
+    "sweep --every 0s": "--every: 0s is out of range",
+}
+
+
+def test_wrong_usage_is_2_in_text_and_json(alice: Repo) -> None:
     """The message on standard error with a hint, or with --json the same on standard output."""
-    text = alice.claim(*args, code=2)
-    assert text.stdout == ""
-    assert text.stderr.startswith(f"error: {message}")
-    assert "\nhint: " in text.stderr
-    said = alice.claim(*args, "--json", code=2)
-    assert said.stderr == ""
-    error = said.json
-    assert list(error) == ["schema", "command", "outcome", "reason", "message", "hint", "exit"]
-    assert (error["outcome"], error["exit"]) == ("error", 2)
-    assert error["command"] == (args[0] if args[0] != "nope" else None)
-    assert error["message"].startswith(message)
+    for line, message in WRONG.items():
+        text = alice.claim(*line.split(), code=2)
+        assert text.stdout == ""
+        assert text.stderr.startswith(f"error: {message}")
+        assert "\nhint: " in text.stderr
+        said = alice.claim(*line.split(), "--json", code=2)
+        assert said.stderr == ""
+        error = said.json
+        assert list(error) == ["schema", "command", "outcome", "reason", "message", "hint", "exit"]
+        assert (error["outcome"], error["exit"]) == ("error", 2)
+        assert error["command"] == (None if line == "nope" else line.split()[0])
+        assert error["message"].startswith(message)

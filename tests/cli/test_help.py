@@ -54,7 +54,7 @@ def test_the_list_of_commands_fits_a_terminal(alice: Repo) -> None:
     assert alice.claim("--version").stdout.startswith("gitclaim ")
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "doctor"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_the_line_about_a_command_is_whole(name: str) -> None:
     """The first sentence of a command's help is short enough to be shown in the list."""
     assert not command(name).get_short_help_str(66).endswith("...")

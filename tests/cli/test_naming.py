@@ -45,28 +45,27 @@ def test_paths_are_relative_to_where_one_is(files: Repo) -> None:
     assert resources(files, ".", "--widen") == ["path:."]
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("", "a path can't be empty"),
-        ("../x", "../x is outside the repository"),
-        ("/etc/passwd", "/etc/passwd is outside the repository"),
-        (".git/config", ".git/config is inside .git"),
-        ("sub/.GIT/x", "sub/.GIT/x is inside .git"),
-        ("foo:bar", "unknown kind of resource: foo:"),
-        ("task:", "task: needs a name"),
-        ("topic:?!", "a topic needs a word"),
-        ("lane:a/b", "not a lane: a/b"),
-        ("task:a\x1b[31mb", "a task name has no control characters: a\\x1b[31mb"),
-        ("to-db/x", "to-db/x lies behind the symbolic link to-db"),
-    ],
-)
-def test_what_can_t_be_claimed_is_refused(files: Repo, name: str, message: str) -> None:
+REFUSED = {
+    "": "a path can't be empty",
+    "../x": "../x is outside the repository",
+    "/etc/passwd": "/etc/passwd is outside the repository",
+    ".git/config": ".git/config is inside .git",
+    "sub/.GIT/x": "sub/.GIT/x is inside .git",
+    "foo:bar": "unknown kind of resource: foo:",
+    "task:": "task: needs a name",
+    "topic:?!": "a topic needs a word",
+    "lane:a/b": "not a lane: a/b",
+    "task:a\x1b[31mb": "a task name has no control characters: a\\x1b[31mb",
+    "to-db/x": "to-db/x lies behind the symbolic link to-db",
+}
+
+
+def test_what_can_t_be_claimed_is_refused(files: Repo) -> None:
     """Each with exit code 2, before anything is asked of the registry."""
     (files.path / "to-db").symlink_to("db")
     files.git("remote", "set-url", "origin", "/nowhere")
-    refused = files.claim("take", name, code=2)
-    assert refused.stderr.startswith(f"error: {message}\n")
+    for name, message in REFUSED.items():
+        assert files.claim("take", name, code=2).stderr.startswith(f"error: {message}\n")
 
 
 def test_a_link_itself_is_a_file_like_any_other(files: Repo) -> None:

