@@ -52,9 +52,7 @@ def remote(clones: Clones) -> Repo:
 
 
 @pytest.fixture(scope="session", params=list(TRANSPORTS))
-def transport(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Transport]:
+def transport(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transport]:
     """Run the test once per transport; skip what is not installed, unless every transport is demanded."""
     with serving(request.param, tmp_path_factory.getbasetemp()) as transport:
         yield transport

@@ -40,9 +40,9 @@ def test_several_refs_outside_heads_are_created_at_once(remote_over: Clones) -> 
     done = push(remote_over.alice, remote_over.url, commit, dict.fromkeys(refs, ABSENT))
 
     assert done.code == 0
-    assert remote_over.remote.refs("refs/claims/") | remote_over.remote.refs(
-        "refs/gitclaim/"
-    ) == dict.fromkeys(refs, commit)
+    assert remote_over.remote.refs("refs/claims/") | remote_over.remote.refs("refs/gitclaim/") == dict.fromkeys(
+        refs, commit
+    )
 
 
 def test_one_stale_lease_stops_all_refs(remote_over: Clones) -> None:
@@ -86,9 +86,7 @@ def test_the_other_clone_can_mirror_the_claims(remote_over: Clones) -> None:
 def test_a_claim_above_or_below_is_refused(remote_over: Clones, taken: str, wanted: str) -> None:
     push(remote_over.alice, remote_over.url, new(remote_over.alice), {f"refs/claims/path/{taken}": ABSENT})
 
-    late = push(
-        remote_over.bob, remote_over.url, new(remote_over.bob), {f"refs/claims/path/{wanted}": ABSENT}
-    )
+    late = push(remote_over.bob, remote_over.url, new(remote_over.bob), {f"refs/claims/path/{wanted}": ABSENT})
 
     assert late.code == 1
     assert "[remote rejected]" in late.stdout
@@ -124,9 +122,7 @@ def test_a_missing_repository_is_known_before_anything_is_sent(
 
 
 @pytest.mark.parametrize("name", ["ssh", "http", "daemon", "dulwich"])
-def test_a_server_that_is_gone_is_known_before_anything_is_sent(
-    name: str, clones: Clones, tmp_path: Path
-) -> None:
+def test_a_server_that_is_gone_is_known_before_anything_is_sent(name: str, clones: Clones, tmp_path: Path) -> None:
     with serving(name, tmp_path) as transport:
         env = transport.env()
         gone = transport.url(clones.remote.path)
@@ -210,9 +206,7 @@ def test_of_two_nested_writers_the_second_leaves_nothing(raced: Clones, taken: s
 
 
 @pytest.mark.parametrize("name", ["ssh", "http", "daemon", "dulwich"])
-def test_a_link_delays_every_transport_and_counts_connections(
-    name: str, clones: Clones, tmp_path: Path
-) -> None:
+def test_a_link_delays_every_transport_and_counts_connections(name: str, clones: Clones, tmp_path: Path) -> None:
     """One round trip each to connect, to see the refs, and to push: no transport does with less."""
     rtt = 0.05
     with serving(name, tmp_path) as transport, latency(transport.url(clones.remote.path), rtt=rtt) as link:

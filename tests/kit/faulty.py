@@ -58,9 +58,7 @@ def broken(bare: Path, fault: Fault, *, times: int = 1, via: Via = "daemon") -> 
         if via == "ssh":
             command = pipe_command(fault, times, tickets)
             # The variant is said, because git asks a program it does not know by a call of its own.
-            yield Remote(
-                f"ssh://broken.invalid{bare}", {"GIT_SSH_COMMAND": command, "GIT_SSH_VARIANT": "ssh"}
-            )
+            yield Remote(f"ssh://broken.invalid{bare}", {"GIT_SSH_COMMAND": command, "GIT_SSH_VARIANT": "ssh"})
             return
         sealed = dict(os.environ)  # as it is now, whatever a test does to its own environment later
 
@@ -82,23 +80,17 @@ def cut_before_commands(
     return broken(bare, Fault.CUT_BEFORE_COMMANDS, times=times, via=via)
 
 
-def cut_after_apply(
-    bare: Path, *, times: int = 1, via: Via = "daemon"
-) -> contextlib.AbstractContextManager[Remote]:
+def cut_after_apply(bare: Path, *, times: int = 1, via: Via = "daemon") -> contextlib.AbstractContextManager[Remote]:
     """Break after the server applied the push and before a word of its report came back."""
     return broken(bare, Fault.CUT_AFTER_APPLY, times=times, via=via)
 
 
-def hang(
-    bare: Path, *, times: int = ALWAYS, via: Via = "daemon"
-) -> contextlib.AbstractContextManager[Remote]:
+def hang(bare: Path, *, times: int = ALWAYS, via: Via = "daemon") -> contextlib.AbstractContextManager[Remote]:
     """Accept the connection of a push and never say anything."""
     return broken(bare, Fault.HANG, times=times, via=via)
 
 
-def hang_after_apply(
-    bare: Path, *, times: int = 1, via: Via = "daemon"
-) -> contextlib.AbstractContextManager[Remote]:
+def hang_after_apply(bare: Path, *, times: int = 1, via: Via = "daemon") -> contextlib.AbstractContextManager[Remote]:
     """Apply the push and never report: a client that times out here must not believe it failed."""
     return broken(bare, Fault.HANG_AFTER_APPLY, times=times, via=via)
 

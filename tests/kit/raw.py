@@ -38,9 +38,7 @@ def push(
 ) -> Push:
     """Push all refs or none, and report what git printed and traced."""
     with tempfile.NamedTemporaryFile(prefix="trace2-") as trace:
-        ran = repo.try_git(
-            *push_argv(url, new, expected), env={**(env or {}), "GIT_TRACE2_EVENT": trace.name}
-        )
+        ran = repo.try_git(*push_argv(url, new, expected), env={**(env or {}), "GIT_TRACE2_EVENT": trace.name})
         return Push(ran.code, ran.stdout, ran.stderr, entered_regions(Path(trace.name)))
 
 

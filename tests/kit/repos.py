@@ -106,9 +106,7 @@ class Repo:
         timeout: float = PATIENCE,
     ) -> Ran:
         """Run `gitclaim` as this session, in a real process; `code` is the exit code the test expects."""
-        environ = self._environ(
-            {"GITCLAIM_SESSION": session or self.session, "PYTHONPATH": str(ROOT), **(env or {})}
-        )
+        environ = self._environ({"GITCLAIM_SESSION": session or self.session, "PYTHONPATH": str(ROOT), **(env or {})})
         argv = (sys.executable, "-m", "gitclaim", *args)
         return run(*argv, cwd=self.path, env=environ, code=code, input=input, timeout=timeout)
 

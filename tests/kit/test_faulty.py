@@ -32,17 +32,13 @@ def breaking(via: str, fault: Fault, clones: Clones, tmp_path: Path) -> Iterator
                 yield Remote(url, {})
         case _:  # a remote on this disk has no wire to cut, but its receive-pack can be replaced
             (tmp_path / "tickets").mkdir()
-            clones.alice.git(
-                "config", "remote.origin.receivepack", pipe_command(fault, 1, tmp_path / "tickets")
-            )
+            clones.alice.git("config", "remote.origin.receivepack", pipe_command(fault, 1, tmp_path / "tickets"))
             yield Remote("origin", {})
 
 
 @pytest.mark.parametrize("via", VIA)
 @pytest.mark.parametrize("fault", [Fault.CUT_BEFORE_COMMANDS, Fault.CUT_AFTER_APPLY])
-def test_a_cut_push_says_nothing_about_its_refs(
-    via: str, fault: Fault, clones: Clones, tmp_path: Path
-) -> None:
+def test_a_cut_push_says_nothing_about_its_refs(via: str, fault: Fault, clones: Clones, tmp_path: Path) -> None:
     """Applied or not, git prints the same: no ref line, and over HTTP the exit code of a plain refusal."""
     commit = clones.alice.empty_commit("lost")
     with breaking(via, fault, clones, tmp_path) as remote:

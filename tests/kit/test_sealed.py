@@ -15,9 +15,7 @@ def test_home_is_the_tests_own(home: Path) -> None:
     assert Path(os.environ["GIT_CONFIG_GLOBAL"]).is_relative_to(home)
 
 
-def test_nothing_git_or_gitclaim_listen_to_is_inherited(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_git_or_gitclaim_listen_to_is_inherited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     foreign = ("GIT_DIR", "GIT_INDEX_FILE", "GITCLAIM_SESSION", "SSH_AUTH_SOCK", "PYTHONDONTWRITEBYTECODE")
     for name in foreign:
         monkeypatch.setenv(name, "foreign")

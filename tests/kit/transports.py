@@ -65,9 +65,7 @@ class Dulwich(Transport):
         self._listen(lambda port: (sys.executable, script, self._root, str(port)), env)
 
 
-TRANSPORTS: Final[Mapping[str, type[Transport]]] = {
-    kind.name: kind for kind in (File, Ssh, Http, Daemon, Dulwich)
-}
+TRANSPORTS: Final[Mapping[str, type[Transport]]] = {kind.name: kind for kind in (File, Ssh, Http, Daemon, Dulwich)}
 
 _ALL_REQUIRED: Final = os.environ.get("GITCLAIM_REQUIRE_TRANSPORTS") == "1"  # read before a test is sealed
 
