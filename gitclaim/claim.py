@@ -293,9 +293,12 @@ def check_lease(ttl: timedelta) -> None:
 
 def _trailers(paragraph: str) -> list[tuple[str, str]]:
     found = []
-    for line in paragraph.split("\n"):
+    lines = paragraph.split("\n")
+    # Asked once for all: most claims have nothing to escape.
+    clean = is_printable("".join(lines))
+    for line in lines:
         match = _TRAILER.fullmatch(line)
-        if match is None or not is_printable(line):
+        if match is None or not (clean or is_printable(line)):
             raise MalformedError(f"not a trailer: {printable(line[:60])}")
         # git takes "session" for "Session": readers who go by git must see what we see.
         if match[1] not in _KNOWN and match[1].lower() in _CASELESS:

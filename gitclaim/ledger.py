@@ -1,9 +1,11 @@
 """What a session last wrote: the exact ids its next swap expects, one small file a claim."""
 
-from hashlib import sha256
+from typing import Final
 
 from gitclaim.names import ClaimId, Oid, Session
 from gitclaim.state import State
+
+_LONGEST_NAME: Final = 200
 
 
 class FileLedger:
@@ -18,8 +20,7 @@ class FileLedger:
 
     def __init__(self, state: State, session: Session) -> None:
         self._state = state
-        # Hashed: any name a session may have is then a file name, and none leads out of the directory.
-        self._where = ("held", sha256(session.encode()).hexdigest()[:32])
+        self._where = ("held", _file_name(session))
 
     def held(self) -> dict[ClaimId, Oid]:
         """See `Ledger.held`."""
@@ -40,3 +41,14 @@ class FileLedger:
     def forget(self, claim: ClaimId) -> None:
         """See `Ledger.forget`."""
         self._state.remove(*self._where, claim)
+
+
+def _file_name(session: Session) -> str:
+    """A name for the session that every file system takes and keeps apart from others, whatever letters it has."""
+    spelt = session.encode().hex()
+    if len(spelt) <= _LONGEST_NAME:
+        return spelt
+    # Imported late: OpenSSL takes 3 ms to load, and names this long are rare.
+    from hashlib import sha256  # noqa: PLC0415
+
+    return f"{spelt[:64]}-{sha256(session.encode()).hexdigest()}"

@@ -72,7 +72,7 @@ class GitObjects:
         if not asked:
             return {}
         question = "".join(f"{oid}\n" for oid in asked).encode()
-        answers = self._git.run("cat-file", "--batch-check", stdin=question).text.split("\n")
+        answers = self._git.run("cat-file", "--batch-check", "--buffer", stdin=question).text.split("\n")
         found: dict[Oid, bytes | str] = {}
         for oid, answer in zip(asked, answers, strict=False):
             found[oid] = _oddity(answer) or b""
@@ -84,7 +84,7 @@ class GitObjects:
         if not oids:
             return {}
         question = "".join(f"{oid}\n" for oid in oids).encode()
-        out = self._git.run("cat-file", "--batch", stdin=question).out
+        out = self._git.run("cat-file", "--batch", "--buffer", stdin=question).out
         found = {}
         position = 0
         for oid in oids:

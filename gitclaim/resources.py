@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from hashlib import sha256
+from functools import lru_cache
 from posixpath import normpath
 from typing import Final, Self
 
@@ -57,6 +57,9 @@ class Kind(StrEnum):
     TOPIC = "topic"
     LANE = "lane"
 
+    # As text hashes: Enum's own is slower by a call of Python, and every ref is looked up by it.
+    __hash__ = str.__hash__
+
 
 _KINDS: Final = frozenset(kind.value for kind in Kind)
 
@@ -77,7 +80,7 @@ class Resource:
     @property
     def ref(self) -> RefName:
         """The ref whose existence is the claim on this resource."""
-        return RefName("/".join([f"{CLAIMS}/{self.kind}", *map(encode_component, self._components())]))
+        return _ref(self.kind, self.name)
 
     @property
     def spec(self) -> str:
@@ -95,12 +98,18 @@ class Resource:
         """Whether a claim on one excludes a claim on the other."""
         return touches(self.ref, other.ref)
 
-    def _components(self) -> list[str]:
-        if self.kind is Kind.PATH:
-            return [] if self.name == "." else self.name.split("/")
-        if self.kind is Kind.TOPIC:
-            return [topic_normal_form(self.name)]
-        return self.name.split("/")
+
+@lru_cache(maxsize=1 << 16)  # asked for several times of every claim, and a list has thousands
+def _ref(kind: str, name: str) -> RefName:
+    return RefName("/".join([f"{CLAIMS}/{kind}", *map(encode_component, _components(kind, name))]))
+
+
+def _components(kind: str, name: str) -> list[str]:
+    if kind == Kind.PATH:
+        return [] if name == "." else name.split("/")
+    if kind == Kind.TOPIC:
+        return [topic_normal_form(name)]
+    return name.split("/")
 
 
 def is_above(upper: str, lower: str) -> bool:
@@ -146,6 +155,9 @@ def encode_component(component: str) -> str:
     encoded = text.encode()
     if len(encoded) <= COMPONENT_LIMIT:
         return text
+    # Imported late: OpenSSL takes 3 ms to load, and names this long are rare.
+    from hashlib import sha256  # noqa: PLC0415
+
     mark = f"%-{sha256(encoded).hexdigest()[:32]}"
     head = encoded[: COMPONENT_LIMIT - len(mark)].decode(errors="ignore")
     # A cut inside an escape would leave a '%' without its two digits.
@@ -302,6 +314,8 @@ def reduced(resources: Iterable[Resource]) -> tuple[Resource, ...]:
     refs: dict[RefName, Resource] = {}
     for resource in resources:
         refs.setdefault(resource.ref, resource)
+    if len(refs) == 1:
+        return tuple(refs.values())
     return tuple(resource for ref, resource in refs.items() if not any(up in refs for up in ancestors(ref)))
 
 

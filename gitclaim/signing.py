@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from shutil import which
 from typing import Final, Protocol
 
 from gitclaim import process, sshsig
@@ -78,6 +77,9 @@ class CloneSigner:
 
     def sign(self, data: bytes) -> str | None:
         """See `Signer.sign`."""
+        # Imported late: it is looked for only after git could not sign.
+        from shutil import which  # noqa: PLC0415
+
         if which("ssh-keygen", path=self._env.get("PATH")):
             return None
         return sshsig.sign(self._state.read(KEY) or "", data)
@@ -152,7 +154,8 @@ class GitVerifier:
     def remembered(self, oids: Iterable[Oid]) -> dict[Oid, Verdict]:
         """See `Verifier.remembered`."""
         found = {}
-        for oid in oids:
+        known = set(self._state.names("verdicts"))
+        for oid in (oid for oid in oids if oid in known):
             word, _, key = (self._state.read("verdicts", oid) or "").strip().partition(" ")
             if word in {Signature.GOOD.value, Signature.BAD.value}:
                 found[oid] = Verdict(Signature(word), key)

@@ -7,15 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from gitclaim import git as questions
-from gitclaim import probes
 from gitclaim.claim import Claim
 from gitclaim.clock import Clock
 from gitclaim.errors import GitclaimError, UnreachableError
 from gitclaim.git import Git, Place
-from gitclaim.health import Facts
 from gitclaim.identity import Identity, MadeName, identify
 from gitclaim.ledger import FileLedger
 from gitclaim.mirror import EMBEDDED, Mirror, Stamp, read_stamp, write_stamp
@@ -31,6 +29,9 @@ from gitclaim.settings import Settings, Target, read_settings, target_of
 from gitclaim.signing import GitVerifier, signer_for
 from gitclaim.state import State
 from gitclaim.worktree import WorkTree
+
+if TYPE_CHECKING:
+    from gitclaim.health import Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,11 @@ class Workspace:
             return self.embedded()
         return self._registry(target, ListedStore(self.git, self.state, target=target.name, name=target.url))
 
-    def facts(self) -> Facts:
+    def facts(self) -> "Facts":
         """What there is to know about this clone without asking its registry."""
+        # Imported late: only doctor asks.
+        from gitclaim import probes  # noqa: PLC0415
+
         return probes.facts(self.git, self.state, self.settings, self.config)
 
     def resource(self, text: str) -> Resource:

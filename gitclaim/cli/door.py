@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from gitclaim.cli.present import Style
 from gitclaim.cli.terminal import coloured, is_terminal
 from gitclaim.clock import Clock, SystemClock, parse_duration
 from gitclaim.errors import Exit, GitclaimError, UsageError
 from gitclaim.workspace import Surroundings, Workspace
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,10 @@ def answers(function: Callable[..., Answer | Iterator[Answer]]) -> Callable[...,
     return command
 
 
-def completions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+def completions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list["CompletionItem"]:  # noqa: ARG001
     """What a shell completes a resource to: the kinds that begin so, and files."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell asks for it
+
     kinds = [kind for kind in ("path:", "task:", "topic:", "lane:") if incomplete and kind.startswith(incomplete)]
     return [*(CompletionItem(kind) for kind in kinds), CompletionItem(incomplete, type="file")]
 

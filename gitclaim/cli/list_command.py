@@ -48,14 +48,15 @@ def command(
         found = [one for one in found if one.ref.startswith(f"refs/claims/{kind}/") or one.ref == f"refs/claims/{kind}"]
     if not expired:
         found = [one for one in found if one.standing not in _DEAD]
-    groups = grouped(found)
+    # Of thousands of claims only what is shown is formatted.
+    if door.as_json:
+        return Answer("listed", {"claims": [found_json(group[0]) for group in grouped(found)], "age": age}, "")
     lines = (
         [table(found, door.style())]
         if found
         else ["nothing is claimed" if not (asked or mine or kind) else "no such claim"]
     )
-    fields = {"claims": [found_json(group[0]) for group in groups], "age": age}
-    return Answer("listed", fields, "\n".join([*lines, *([note] if note else [])]))
+    return Answer("listed", {}, "\n".join([*lines, *([note] if note else [])]))
 
 
 def _selected(found: Iterable[Found], asked: list[Resource]) -> list[Found]:

@@ -4,18 +4,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from shlex import quote
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from gitclaim.claim import Claim, show_time
 from gitclaim.clock import show_duration
 from gitclaim.errors import Reason
-from gitclaim.holding import Fence
 from gitclaim.names import Oid, printable
 from gitclaim.protocol import Blocker
 from gitclaim.registry import Found, Holding, Standing
 from gitclaim.resources import Kind, Resource
+
+if TYPE_CHECKING:
+    from gitclaim.holding import Fence
 
 SCHEMA: Final = "gitclaim/1"
 
@@ -115,7 +117,7 @@ def blocker_json(blocker: Blocker) -> dict[str, Any]:
     }
 
 
-def fence_json(fence: Fence) -> dict[str, Any]:
+def fence_json(fence: "Fence") -> dict[str, Any]:
     """A lost claim in JSON."""
     successor = fence.successor
     broken = fence.broken
@@ -178,7 +180,7 @@ def _detail_lines(found: Found, style: Style) -> list[str]:
     return [f"  {name:<8}{value}" for name, value in rows]
 
 
-def fence_text(fence: Fence, style: Style) -> str:
+def fence_text(fence: "Fence", style: Style) -> str:
     """What became of a lost claim."""
     lost = style.paint("fenced:" if fence.reason is Reason.FENCED else "expired:", fg="red")
     title = fence.claim.title

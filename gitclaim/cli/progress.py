@@ -1,6 +1,5 @@
 """The line that tells a person what `take --wait` waits for."""
 
-import shutil
 import sys
 from datetime import timedelta
 from types import TracebackType
@@ -35,6 +34,9 @@ class Progress:
         claim = denied.blockers[0].found.claim
         whom = f"{claim.session} ({claim.title})" if claim else "what stands in the way"
         line = f"waiting for {whom}, {show_duration(left)} at most"
+        # Imported late: only who waits at a terminal needs it.
+        import shutil  # noqa: PLC0415
+
         # A line that wraps can't be cleared.
         room = shutil.get_terminal_size().columns - 1
         click.echo(_CLEAR + (line if len(line) <= room else f"{line[: room - 1]}…"), nl=False, err=True)

@@ -7,7 +7,6 @@ change of that ref, or with `packed-refs.lock` every deletion in the repository,
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Final
 
 from gitclaim.git import Git
 
-ABANDONED_AFTER: Final = 600.0
+ABANDONED_AFTER: Final = 300.0
 """Seconds after which no git holds such a lock any more: it does so for milliseconds."""
 
 
@@ -39,6 +38,9 @@ def remove_abandoned(directory: Path) -> bool:
     """
     if not any(_locks(directory)):
         return False
+    # Imported late: only a refused change comes here.
+    import tempfile  # noqa: PLC0415
+
     removed = False
     # Not a directory of ours to write to: then git's refusal stands.
     with suppress(OSError):
