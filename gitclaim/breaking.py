@@ -39,12 +39,10 @@ def break_claims(registry: Registry, resources: Sequence[Resource], reason: str)
     if not why:
         raise UsageError("a broken claim needs a reason", hint='say it with --reason "..."; its holder will read it')
     registry.store.sync()
-    broken: dict[Oid, Found] = {}
-    for resource in resources:
-        for one in _holders(registry, resource):
-            if one.oid not in broken:
-                _remove(registry, one, why)
-                broken[one.oid] = one
+    # All are looked up before the first is removed: one claim may hold several of them.
+    broken = {one.oid: one for resource in resources for one in _holders(registry, resource)}
+    for one in broken.values():
+        _remove(registry, one, why)
     return Removed(tuple(broken.values()), why)
 
 

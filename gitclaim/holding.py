@@ -76,6 +76,9 @@ def release(registry: Registry, resources: Sequence[Resource]) -> Kept:
         UnreachableError: the registry could not be reached.
         UnknownOutcomeError: the answer was lost and the registry can't be read.
     """
+    if not resources:
+        # All means all: a claim the view does not show yet would stand until its lease ends.
+        registry.store.sync()
     asked = {resource.ref for resource in resources}
 
     def step(holding: Holding, parts: _Parts) -> tuple[Holding | None, Sequence[Swap]]:
@@ -113,26 +116,36 @@ def give(registry: Registry, resources: Sequence[Resource], to: Session) -> Kept
 def selected(registry: Registry, resources: Sequence[Resource]) -> list[Holding]:
     """This session's claims that stand at any of the resources, or all of them when none is named.
 
-    The ledger knows without asking anybody; the registry is read when it does not know enough.
+    The ledger knows without asking anybody; the registry is read when it does not know enough. What was given to this
+    session, or taken under its name in another clone, is seen in the store's view.
 
     Raises:
         GitclaimError: a resource is not claimed by this session.
     """
-    holdings = _chosen(registry.holdings(registry.ledger.held().values()), resources)
-    if holdings is None or not (holdings or resources):
+    known = registry.holdings(registry.ledger.held().values())
+    holdings = _chosen(known, resources) if resources else _merged(known, _seen(registry))
+    if not holdings:
         registry.store.sync()
-        found = [one for one in registry.look_all() if one.claim and one.claim.session == registry.session]
-        judged = registry.judged(one for one in found if one.standing in {Standing.LIVE, Standing.EXPIRED})
-        good = [one for one in judged if one.verdict and one.verdict.signature is not Signature.BAD]
-        seen = [Holding(one.claim, one.oid) for one in good if one.claim]
-        known = registry.holdings(registry.ledger.held().values())
-        holdings = _chosen({holding.claim.id: holding for holding in [*known, *seen]}.values(), resources)
+        holdings = _chosen(_merged(known, _seen(registry)), resources)
     if holdings is None:
         named = ", ".join(resource.text for resource in resources)
         raise GitclaimError(
             f"{registry.session} holds no claim on {named}", hint="gitclaim list --mine shows what it holds"
         )
     return holdings
+
+
+def _seen(registry: Registry) -> list[Holding]:
+    """This session's claims in the store's view, but for those with a bad signature."""
+    found = [one for one in registry.look_all() if one.claim and one.claim.session == registry.session]
+    judged = registry.judged(one for one in found if one.standing in {Standing.LIVE, Standing.EXPIRED})
+    good = [one for one in judged if one.verdict and one.verdict.signature is not Signature.BAD]
+    return [Holding(one.claim, one.oid) for one in good if one.claim]
+
+
+def _merged(known: Iterable[Holding], seen: Iterable[Holding]) -> list[Holding]:
+    """One holding a claim: as the ledger has it, for that is what this session last wrote."""
+    return list({holding.claim.id: holding for holding in [*seen, *known]}.values())
 
 
 def fence(registry: Registry, claim: Claim) -> Fence:
@@ -172,7 +185,8 @@ def _one(registry: Registry, holding: Holding, step: _Step) -> Holding | Fence |
     for attempt in range(ATTEMPTS):
         after, swaps = step(holding, parts)
         outcome = _attempt(registry, swaps)
-        if isinstance(outcome, Swapped) or happened(registry, swaps):
+        # That the refs are gone does not say who removed them; that they carry what only we wrote does.
+        if isinstance(outcome, Swapped) or (after and happened(registry, swaps)):
             return _noted(registry, holding, after)
         # What was sent before its answer was lost may still be done at any later moment.
         unanswered = unanswered or isinstance(outcome, Unknown)
@@ -216,9 +230,9 @@ def _answered(registry: Registry, after: Holding | None, fenced: Fence) -> bool:
 
 
 def _replaced(registry: Registry, claim: Claim) -> bool:
-    """Whether other live claims of this session cover everything this one did."""
-    live = [one for one in registry.look(claim.refs) if one.standing is Standing.LIVE and one.claim]
-    mine = {one.ref for one in live if one.claim and one.claim.session == registry.session}
+    """Whether other claims of this session cover everything this one did; what became of those is told of them."""
+    found = [one for one in registry.look(claim.refs) if one.standing in {Standing.LIVE, Standing.EXPIRED}]
+    mine = {one.ref for one in found if one.claim and one.claim.session == registry.session}
     return all(_given_up(ref, mine) for ref in claim.refs)
 
 

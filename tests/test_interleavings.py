@@ -37,11 +37,8 @@ from tests.kit.interleaving import (
 )
 from tests.kit.memory import HOUR, World, asking, resources
 
-BOUND: Final = 200
-"""Schedules of one walk in the default suite; where there are more, random ones follow. Torture walks them all."""
-SAMPLE: Final = 60
-LIMIT: Final = 500_000
-"""Schedules after which even torture gives up: the test is too large."""
+BOUNDS: Final = {"suite": (200, 60), "torture": (20_000, 2_000)}
+"""Schedules that are walked, and random ones where those are not all of them."""
 
 
 @dataclass(frozen=True)
@@ -256,16 +253,15 @@ def exactly_one(backend: Backend) -> Callable[[Mapping[str, object]], None]:
 Play = Callable[[Callable[[], Meeting]], None]
 
 
-@pytest.fixture(params=["bounded", pytest.param("whole", marks=pytest.mark.torture)])
+@pytest.fixture(params=["suite", pytest.param("torture", marks=pytest.mark.torture)])
 def play(request: pytest.FixtureRequest) -> Play:
-    """Walk the orders of a meeting: as many as the suite has time for, or in torture every one."""
-    whole = request.param == "whole"
+    """Walk the orders of a meeting: every one, or as many as there is time for and then random ones."""
+    limit, runs = BOUNDS[request.param]
 
     def walk(build: Callable[[], Meeting]) -> None:
-        seen = explore(build, limit=LIMIT if whole else BOUND)
+        seen = explore(build, limit=limit)
         if not seen.complete:
-            assert not whole, "more schedules than a test should have"
-            sample(build, runs=SAMPLE, seed=1)
+            sample(build, runs=runs, seed=1)
         # Shown by `pytest -rP`.
         sys.stdout.write(f"{seen.runs} schedules, {seen.states} states, {'all' if seen.complete else 'bounded'}\n")
 
@@ -276,7 +272,8 @@ def play(request: pytest.FixtureRequest) -> Play:
 RACES: Final[Mapping[str, tuple[str, str]]] = {
     "same": ("src", "src"),
     "nested": ("src", "src/api"),
-    "several, one overlaps": ("src/api task:1", "src task:2"),
+    # git's files write `lib` before they find that `src` has become a directory: the stray a loser has to remove.
+    "several, one overlaps": ("docs src/api", "lib src"),
     "several, two overlap crosswise": ("src task:1", "src/api task:1"),
 }
 
@@ -487,7 +484,7 @@ def test_a_release_whose_answer_was_lost_was_no_fence(play: Play) -> None:
 
 
 @pytest.mark.parametrize("backend", [WHOLE, TORN], ids=str)
-@pytest.mark.parametrize("runs", [150, pytest.param(20_000, marks=pytest.mark.torture)])
+@pytest.mark.parametrize("runs", [150, pytest.param(10_000, marks=pytest.mark.torture)])
 @pytest.mark.parametrize(
     "steps",
     [

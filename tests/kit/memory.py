@@ -7,17 +7,17 @@ world.clock.pass_by(hours=2)
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha1, sha256
 from itertools import count
-from typing import Final
+from typing import Final, Literal
 
 from gitclaim.claim import MESSAGE_LIMIT, Claim, format_claim, whole_seconds
 from gitclaim.names import ClaimId, Oid, RefName, Session
 from gitclaim.protocol import Request
-from gitclaim.refstore.contract import Signature, Value, Verdict
+from gitclaim.refstore.contract import Lost, Outcome, Refused, Signature, Swap, Swapped, Unknown, Value, Verdict
 from gitclaim.refstore.memory import MemoryRefs, MemoryStore
 from gitclaim.registry import Registry
 from gitclaim.resources import Resource, parse_argument
@@ -112,6 +112,55 @@ class MemoryLedger:
 
     def forget(self, claim: ClaimId) -> None:
         self.oids.pop(claim, None)
+
+
+Move = Outcome | Exception | Literal["lost", "cut"] | Callable[[], object]
+
+
+class ScriptedStore(MemoryStore):
+    """A store whose next swaps and reads go as told, and which counts its calls: each is a connection.
+
+    A move is the outcome of a swap that does nothing; or an exception; or `lost`, a swap that is done and whose answer
+    is lost, and `cut`, one that is not done; or what somebody else does in the moment before.
+    """
+
+    def __init__(self, refs: MemoryRefs, *swaps: Move, syncs: Iterable[Move | None] = ()) -> None:
+        super().__init__(refs)
+        self.swaps: list[Move] = list(swaps)
+        self.syncs: list[Move | None] = list(syncs)
+        self.calls: list[str] = []
+
+    def swap(self, swaps: Sequence[Swap]) -> Outcome:
+        self.calls.append("swap")
+        move = self.swaps.pop(0) if self.swaps else None
+        if isinstance(move, Exception):
+            raise move
+        if move in {"lost", "cut"}:
+            if move == "lost":
+                self.registry.apply(swaps)
+            return Unknown("the connection was cut")
+        if isinstance(move, Swapped | Lost | Refused | Unknown):
+            self.mirror = dict(self.registry.refs)
+            return move
+        if callable(move):
+            move()
+        return super().swap(swaps)
+
+    def swap_each(self, swaps: Sequence[Swap]) -> Mapping[RefName, Outcome]:
+        self.calls.append("swap_each")
+        move = self.swaps.pop(0) if self.swaps else None
+        if callable(move):
+            move()
+        return {swap.ref: super(ScriptedStore, self).swap([swap]) for swap in swaps}
+
+    def sync(self) -> None:
+        self.calls.append("sync")
+        move = self.syncs.pop(0) if self.syncs else None
+        if isinstance(move, Exception):
+            raise move
+        if callable(move):
+            move()
+        super().sync()
 
 
 @dataclass(slots=True)
