@@ -42,9 +42,12 @@ def main(args: Sequence[str]) -> int:
         root = Path(temporary)
         seal(root)
         world = World(root, installed(root / "program"))
+        busy = os.getloadavg()[0]
         text, met = measured(world, sizes, parts)
     command = " ".join(["python -m tests.bench", *args])
-    text = f"`{command}` on {machine()}:\n\n{text}"
+    # What else ran meanwhile: our own share is about 1, and what is more makes the numbers worse than they are.
+    load = f"load {busy:.1f} when it began, {os.getloadavg()[0]:.1f} when it ended"
+    text = f"`{command}` on {machine()}; {load}:\n\n{text}"
     sys.stdout.write(text)
     if asked.write:
         head, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
