@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Final
 
 from gitclaim.clock import Clock
@@ -19,6 +20,10 @@ EMBEDDED: Final = "."
 # With '+': a take-over is no fast-forward. git-fetch(1) says that it is not needed outside of refs/heads and refs/tags,
 # but without it git rejects the update and ends with 1 (measured, 2.39.5).
 REFSPECS: Final = ("+refs/claims/*:refs/claims/*", "+refs/gitclaim/broken/*:refs/gitclaim/broken/*")
+
+_RETRIES: Final = 3
+_SOON: Final = 2.0
+"""Seconds within which a failed fetch is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,15 @@ class Mirror:
         return stamp if stamp and stamp.registry == self._registry else Stamp(self._registry)
 
     def _fetch(self) -> None:
+        begun = monotonic()
         done = self._call()
+        # A ref that moved between listing and fetching ("not our ref"), or in the clone under git's hands, fails
+        # a fetch as a registry that is gone does. Such a race is over at once; what takes long is none.
+        for attempt in range(_RETRIES):
+            if not done.code or monotonic() - begun > _SOON:
+                break
+            self._clock.sleep(0.02 * (attempt + 1))
+            done = self._call()
         if done.code and remove_abandoned(own_directory(self._git)):
             done = self._call()
         if done.code is None:
