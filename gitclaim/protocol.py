@@ -20,7 +20,7 @@ from gitclaim.clock import show_duration
 from gitclaim.errors import GitclaimError, Reason, UnknownOutcomeError, UnreachableError, UsageError
 from gitclaim.names import ClaimId, Oid, RefName
 from gitclaim.refstore.contract import ABSENT, Lost, Refused, Swap, Swapped, Unknown, Value
-from gitclaim.registry import Found, Holding, Registry, Standing, covers, in_the_way
+from gitclaim.registry import FORMING, Found, Holding, Registry, Standing, covers, in_the_way
 from gitclaim.resources import Resource, reduced
 
 ATTEMPTS: Final = 5
@@ -441,7 +441,9 @@ class _Taking:
         self.taken = holding
         self.removed.update({one.oid: one for one in replaced.values()})
         self.registry.ledger.record(holding.claim.id, holding.oid)
-        return True
+        # It was long under way (a machine that slept): its lease is part gone, and others may already have set out to
+        # remove what looked like a claim nobody finished. They miss a new object.
+        return self.registry.clock.now() < now + FORMING or self._renew(holding)
 
     def _renew(self, holding: Holding) -> bool:
         now = whole_seconds(self.registry.clock.now())
@@ -451,6 +453,8 @@ class _Taking:
         if len(parts) < len(longer.refs) or not self._landed([Swap(ref, old, oid) for ref, old in parts.items()]):
             return False
         self.renewed.add(oid)
+        if self.taken and self.taken.claim.id == longer.id:
+            self.taken = Holding(longer, oid)
         self.registry.ledger.record(longer.id, oid)
         return True
 

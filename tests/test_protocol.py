@@ -427,6 +427,25 @@ def test_4_a_lease_longer_than_any_registry_accepts_is_refused(alice: Registry) 
         take(alice, asking("src", ttl=timedelta(days=31)))
 
 
+def test_4_a_claim_that_was_long_under_way_is_renewed_before_it_is_called_held(
+    world: World, alice: Registry, store: ScriptedStore
+) -> None:
+    store.swaps = [lambda: world.clock.pass_by(hours=2)]
+    (holding,) = held(take(alice, asking("src task:1"))).holdings
+    assert holding.claim.expires == world.clock.now() + HOUR
+    assert {world.at("src"), world.at("task:1")} == {holding.oid}
+    assert alice.ledger.held() == {holding.claim.id: holding.oid}
+
+
+def test_4_a_claim_that_was_long_under_way_and_was_removed_is_taken_anew(world: World, store: ScriptedStore) -> None:
+    def swept() -> None:
+        world.refs.refs.pop(ref_of("src"))
+
+    store.swaps = [lambda: world.clock.pass_by(hours=2), swept]
+    (holding,) = held(take(world.session("alice", store=store), asking("src task:1"))).holdings
+    assert {world.at("src"), world.at("task:1")} == {holding.oid}
+
+
 # Case 5: lost.
 
 
