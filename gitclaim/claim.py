@@ -9,7 +9,7 @@ from typing import Final, Self
 from gitclaim.clock import show_duration
 from gitclaim.errors import UsageError
 from gitclaim.names import ClaimId, Oid, RefName, Session, is_printable, printable
-from gitclaim.resources import Resource, parse_spec, quote, reduced, unquote
+from gitclaim.resources import PATTERNS, Resource, parse_spec, quote, reduced, unquote
 
 FORMAT: Final = 1
 PURPOSE_LIMIT: Final = 4096
@@ -87,7 +87,8 @@ class Claim:
     @property
     def refs(self) -> tuple[RefName, ...]:
         """The refs that must all carry this claim for it to be live."""
-        return tuple(resource.ref for resource in self.resources)
+        resources = tuple(resource.ref for resource in self.resources)
+        return (*resources, RefName(f"{PATTERNS}/{self.id}")) if self.patterns else resources
 
     @property
     def title(self) -> str:

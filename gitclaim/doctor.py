@@ -1,12 +1,14 @@
 """The doctor: what keeps claims from working here, and how to mend it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
+from shlex import quote
 from typing import Final
 
 from gitclaim.claim import GRACE, show_time
 from gitclaim.clock import show_duration
 from gitclaim.errors import GitclaimError, UnreachableError
+from gitclaim.githook import HookPlace, HookState
 from gitclaim.health import Check, Facts, Health
 from gitclaim.holding import release
 from gitclaim.names import RefName, printable
@@ -21,6 +23,12 @@ OLD_MIRROR: Final = timedelta(hours=1)
 _PROBE: Final = timedelta(minutes=1)
 _SKEW: Final = timedelta(seconds=5)
 _SHOWN: Final = 3
+_STATES: Final = {
+    HookState.MISSING: "missing",
+    HookState.OLDER: "another text than this gitclaim's",
+    HookState.DISABLED: "not executable, so git passes over it",
+    HookState.FOREIGN: "not gitclaim's",
+}
 
 
 def diagnose(facts: Facts, registry: Callable[[], Registry], beside: Registry, *, offline: bool) -> list[Check]:
@@ -72,6 +80,35 @@ def _clone(facts: Facts) -> Iterator[Check]:
         yield Check("keys", Health.FAILURE, message, mend)
     if not facts.exposed:
         yield Check("keys", Health.OK, "the clone's key and verdicts are its owner's alone")
+    if facts.hooks:
+        yield from _hooks(*facts.hooks)
+
+
+def _hooks(place: HookPlace, states: Mapping[str, HookState]) -> Iterator[Check]:
+    """Whether git asks gitclaim before commits and pushes."""
+    where = printable(str(place.directory))
+    install = "gitclaim install" if place.own else "gitclaim install --shared"
+    if place.shadowed:
+        message = f"core.hooksPath leads git to {where}; gitclaim's hooks in {printable(str(place.usual))} never run"
+        yield Check(
+            "hooks", Health.FAILURE, message, f"git config --{place.scope} --unset core.hooksPath, or {install}"
+        )
+    if place.misplaced:
+        message = f"git does not look into {printable(str(place.misplaced))}: linked work trees share their hooks"
+        yield Check("hooks", Health.WARNING, message, f"rm -r {quote(str(place.misplaced))}, and {install}")
+    off = {name: state for name, state in states.items() if state is not HookState.CURRENT}
+    if len(off) == len(states) and set(off.values()) <= {HookState.MISSING, HookState.FOREIGN}:
+        managed = f"; {place.manager} manages them: docs/hooks.md" if place.manager else ""
+        message = f"no hook of gitclaim's in {where}: git asks nobody before it commits or pushes{managed}"
+        yield Check("hooks", Health.WARNING, message, install)
+        return
+    for state in HookState:
+        names = [name for name, its in off.items() if its is state]
+        if names:
+            health = Health.FAILURE if state is HookState.DISABLED else Health.WARNING
+            yield Check("hooks", health, f"{_STATES[state]}: {', '.join(names)} in {where}", install)
+    if not off:
+        yield Check("hooks", Health.OK, f"git asks gitclaim before it commits and pushes ({where})")
 
 
 def _mirror(registry: Registry) -> Check:

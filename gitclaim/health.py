@@ -1,7 +1,10 @@
 """The words of a diagnosis: what was found out about a clone, and what each check says."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+
+from gitclaim.githook import HookPlace, HookState
 
 
 class Health(Enum):
@@ -41,6 +44,7 @@ class Facts:
         embedded: whether the registry is the repository itself.
         remotes: the names of the clone's remotes.
         note: what is odd about the choice, empty when nothing is.
+        hooks: where git looks for hooks, and what there is at the place of each; None in a bare repository.
         exposed: files of ours that others can read or write, each with the command that mends it.
     """
 
@@ -51,4 +55,5 @@ class Facts:
     embedded: bool
     remotes: tuple[str, ...]
     note: str
+    hooks: tuple[HookPlace, Mapping[str, HookState]] | None
     exposed: tuple[tuple[str, str], ...]

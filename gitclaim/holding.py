@@ -233,7 +233,7 @@ def _replaced(registry: Registry, claim: Claim) -> bool:
     """Whether other claims of this session cover everything this one did; what became of those is told of them."""
     found = [one for one in registry.look(claim.refs) if one.standing in {Standing.LIVE, Standing.EXPIRED}]
     mine = {one.ref for one in found if one.claim and one.claim.session == registry.session}
-    return all(_given_up(ref, mine) for ref in claim.refs)
+    return all(_given_up(resource.ref, mine) for resource in claim.resources)
 
 
 def _noted(registry: Registry, before: Holding, after: Holding | None) -> Holding:

@@ -12,14 +12,18 @@ from gitclaim.git import Git
 from gitclaim.names import printable
 from gitclaim.process import Completed
 from gitclaim.refstore.locks import own_directory, remove_abandoned
-from gitclaim.state import State
+from gitclaim.state import BusyError, State
 
 EMBEDDED: Final = "."
 """The registry that is the repository itself; git calls a repository's own remote so too."""
 
 # With '+': a take-over is no fast-forward. git-fetch(1) says that it is not needed outside of refs/heads and refs/tags,
 # but without it git rejects the update and ends with 1 (measured, 2.39.5).
-REFSPECS: Final = ("+refs/claims/*:refs/claims/*", "+refs/gitclaim/broken/*:refs/gitclaim/broken/*")
+REFSPECS: Final = (
+    "+refs/claims/*:refs/claims/*",
+    "+refs/gitclaim/broken/*:refs/gitclaim/broken/*",
+    "+refs/gitclaim/pattern/*:refs/gitclaim/pattern/*",
+)
 
 _RETRIES: Final = 3
 _SOON: Final = 2.0
@@ -69,15 +73,25 @@ class Mirror:
             UnreachableError: the registry could not be read.
         """
         asked_at = self._stamp().begun
-        with self._state.lock("sync.lock", self._git.timeout * 2):
-            self._check_not_embedded()
-            stamp = self._stamp()
-            if stamp.begun > asked_at and stamp.finished == stamp.begun:
-                return
-            number, began = stamp.begun + 1, self._clock.now()
-            write_stamp(self._state, Stamp(self._registry, stamp.synced, number, stamp.finished))
-            self._fetch()
-            write_stamp(self._state, Stamp(self._registry, began, number, number))
+        try:
+            with self._state.lock("sync.lock", self._git.timeout):
+                self._sync_unless_done(asked_at)
+        except BusyError as error:
+            # Whoever has the lock waits for the registry, all the time a call may take.
+            raise UnreachableError(
+                f"another process has waited {self._git.timeout:g} seconds for {printable(self._registry)}",
+                hint="gitclaim.timeout sets how long to wait, in seconds; --offline asks the mirror",
+            ) from error
+
+    def _sync_unless_done(self, asked_at: int) -> None:
+        self._check_not_embedded()
+        stamp = self._stamp()
+        if stamp.begun > asked_at and stamp.finished == stamp.begun:
+            return
+        number, began = stamp.begun + 1, self._clock.now()
+        write_stamp(self._state, Stamp(self._registry, stamp.synced, number, stamp.finished))
+        self._fetch()
+        write_stamp(self._state, Stamp(self._registry, began, number, number))
 
     def age(self, now: datetime) -> float | None:
         """Seconds since the last finished sync began; None before the first."""

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gitclaim import git as questions
-from gitclaim.git import Git
+from gitclaim import hookfiles
+from gitclaim.git import Git, Place
 from gitclaim.health import Facts
 from gitclaim.names import printable
 from gitclaim.settings import Settings
@@ -16,20 +17,25 @@ from gitclaim.signing import KEY
 from gitclaim.state import State
 
 
-def facts(git: Git, state: State, settings: Settings, keys: Iterable[str]) -> Facts:
+def facts(  # noqa: PLR0913 - what it looks at
+    git: Git, place: Place, state: State, settings: Settings, keys: Iterable[str], *, python: str
+) -> Facts:
     """What there is to know about a clone without asking its registry.
 
     Args:
         git: asks the clone.
+        place: where it lies.
         state: the clone's own files.
         settings: what people configured.
         keys: the keys of git's configuration.
+        python: the interpreter that hooks of ours would name.
     """
     version = questions.version(git)
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
     remotes = {
         key.removeprefix("remote.").removesuffix(".url") for key in keys if re.fullmatch(r"remote\..+\.url", key)
     }
+    hooks = hookfiles.find(git, place) if place.top else None
     return Facts(
         git=printable(version),
         git_suffices=numbers >= questions.MINIMUM,
@@ -39,6 +45,7 @@ def facts(git: Git, state: State, settings: Settings, keys: Iterable[str]) -> Fa
         remotes=tuple(sorted(remotes)),
         note=printable(settings.target.note),
         exposed=tuple(_exposed(state)),
+        hooks=(hooks, hookfiles.states(hooks, python)) if hooks else None,
     )
 
 

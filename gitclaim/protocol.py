@@ -436,7 +436,7 @@ class _Taking:
             expected: Value = replaced[ref].oid if ref in replaced else ABSENT
             swaps.append(Swap(ref, expected, holding.oid))
         if not self._landed(swaps):
-            remove_strays(self.registry, asked, holding.oid)
+            remove_strays(self.registry, holding.claim.refs, holding.oid)
             return False
         self.taken = holding
         self.removed.update({one.oid: one for one in replaced.values()})

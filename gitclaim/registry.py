@@ -82,6 +82,21 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a claim's life: it was taken, renewed or given.
+
+    Args:
+        claim: what it said from then on.
+        written: when, by its writer's clock.
+        parent: the step before, if there was one.
+    """
+
+    claim: Claim
+    written: datetime
+    parent: Oid | None
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """Everything a rule needs: where claims stand, how they are written and judged, who we are, what time it is.
 
@@ -145,6 +160,13 @@ class Registry:
     def holdings(self, oids: Iterable[Oid]) -> list[Holding]:
         """The claims these objects are, as far as they are here and are claims."""
         return [Holding(claim, oid) for oid, (_, claim, _) in self._parse(oids).items() if claim]
+
+    def step(self, oid: Oid) -> "Step | None":
+        """One step of a claim's life, if that object is one and is here."""
+        commit, claim, _ = self._parse([oid])[oid]
+        if commit is None or claim is None:
+            return None
+        return Step(claim, commit.written, next(iter(commit.parents), None))
 
     def parts(self, claim: Claim) -> dict[RefName, Oid]:
         """The refs that carry the claim for its session, from the store's view.

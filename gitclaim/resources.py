@@ -13,6 +13,9 @@ from gitclaim.errors import UsageError
 from gitclaim.names import RefName, is_printable, printable
 
 CLAIMS: Final = RefName("refs/claims")
+PATHS: Final = RefName("refs/claims/path")
+PATTERNS: Final = RefName("refs/gitclaim/pattern")
+"""Below it, one ref for each claim that was taken by pattern: who looks for them need not read all claims."""
 COMPONENT_LIMIT: Final = 200
 
 _PREFIX: Final = re.compile(r"([A-Za-z][\w-]*):")

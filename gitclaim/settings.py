@@ -4,7 +4,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, TypeVar
@@ -14,10 +14,12 @@ from gitclaim.clock import parse_duration
 from gitclaim.errors import GitclaimError
 from gitclaim.mirror import EMBEDDED
 from gitclaim.names import printable
+from gitclaim.policy import Offline, Policy, Unclaimed
 
 FILE: Final = ".gitclaim.yaml"
 
 _Value = TypeVar("_Value")
+_Word = TypeVar("_Word", Unclaimed, Offline)
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 # git's remote helpers, `name::address`: `ext::` runs a program, and a file in the tree may not choose one.
@@ -57,6 +59,7 @@ class Settings:
         ttl: how long a lease runs.
         timeout: seconds a call to the registry may take.
         session_variables: environment variables that name a session, in order.
+        policy: what hooks and checks go by.
     """
 
     target: Target
@@ -65,6 +68,7 @@ class Settings:
     ttl: timedelta = timedelta(minutes=60)
     timeout: float = 30.0
     session_variables: tuple[str, ...] = ()
+    policy: Policy = field(default_factory=Policy)
 
 
 def read_settings(config: Mapping[str, list[str]], top: str | None) -> Settings:
@@ -95,6 +99,25 @@ def read_settings(config: Mapping[str, list[str]], top: str | None) -> Settings:
         ttl=_from(config, "ttl", _lease) or _lease(file.get("ttl", ["60m"])[0]),
         timeout=_from(config, "timeout", _seconds) or _seconds(file.get("timeout", ["30"])[0]),
         session_variables=tuple(file.get("session-variables", [])),
+        policy=_policy(config, file),
+    )
+
+
+def _policy(config: Mapping[str, list[str]], file: Mapping[str, list[str]]) -> Policy:
+    def chosen(key: str, parse: Callable[[str], _Value], default: _Value) -> _Value:
+        told = _from(config, key, parse)
+        if told is not None:
+            return told
+        return parse(file[key][0]) if key in file else default
+
+    usual = Policy()
+    return Policy(
+        unclaimed=chosen("unclaimed", _unclaimed, usual.unclaimed),
+        offline=chosen("offline", _offline, usual.offline),
+        fresh=chosen("fresh", _freshness, usual.fresh),
+        budget=chosen("budget", _seconds, usual.budget),
+        exempt=tuple(file.get("exempt", usual.exempt)),
+        guard=tuple(file.get("guard", usual.guard)),
     )
 
 
@@ -275,7 +298,58 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-_TEXTS: Final[Mapping[str, Callable[[str], object]]] = {"registry": _trusted, "ttl": _lease, "timeout": _seconds}
-_LISTS: Final[Mapping[str, Callable[[str], object]]] = {"session-variables": _variable}
+def _freshness(text: str) -> timedelta:
+    # Zero is an answer here: ask every time.
+    return timedelta(0) if text in {"0", "0s"} else parse_duration(text)
+
+
+def _unclaimed(text: str) -> Unclaimed:
+    return _one_of(Unclaimed, text)
+
+
+def _offline(text: str) -> Offline:
+    return _one_of(Offline, text)
+
+
+def _one_of(kind: type[_Word], text: str) -> _Word:
+    try:
+        return kind(text)
+    except ValueError:
+        raise GitclaimError(
+            f"means nothing: {printable(text)[:100]!r}", hint=f"one of: {', '.join(word.value for word in kind)}"
+        ) from None
+
+
+def _pattern(text: str) -> str:
+    if not text or text.startswith((":", "/")) or ".." in text.split("/"):
+        raise GitclaimError(
+            f"no pattern from the repository's root: {printable(text)[:100]!r}",
+            hint='write it like "**/package-lock.json"',
+        )
+    return text
+
+
+def _ref_pattern(text: str) -> str:
+    if not text or " " in text:
+        raise GitclaimError(
+            f"no pattern of refs: {printable(text)[:100]!r}", hint='write it like "main" or "release/*"'
+        )
+    return text
+
+
+_TEXTS: Final[Mapping[str, Callable[[str], object]]] = {
+    "registry": _trusted,
+    "ttl": _lease,
+    "timeout": _seconds,
+    "unclaimed": _unclaimed,
+    "offline": _offline,
+    "fresh": _freshness,
+    "budget": _seconds,
+}
+_LISTS: Final[Mapping[str, Callable[[str], object]]] = {
+    "session-variables": _variable,
+    "exempt": _pattern,
+    "guard": _ref_pattern,
+}
 _KEYS: Final = frozenset({*_TEXTS, *_LISTS})
-_CONFIG_KEYS: Final = frozenset({"registry", "ttl", "timeout", "signing"})
+_CONFIG_KEYS: Final = frozenset({*_TEXTS, "signing"})

@@ -11,6 +11,10 @@ from gitclaim.errors import GitclaimError
 from gitclaim.names import printable
 
 
+class BusyError(GitclaimError):
+    """Another process held a lock all the time we waited for it."""
+
+
 class State:
     """A directory only its owner can read, whose files are replaced whole.
 
@@ -107,7 +111,8 @@ class State:
             timeout: seconds to wait for another process.
 
         Raises:
-            GitclaimError: another process held it all that time, or it can't be written to.
+            BusyError: another process held it all that time.
+            GitclaimError: it can't be written to.
         """
         self.make()
         path = self.path(name)
@@ -129,7 +134,7 @@ def _wait_for(fd: int, deadline: float) -> None:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise GitclaimError(
+                raise BusyError(
                     "another gitclaim process is busy with this clone", hint="try again in a moment"
                 ) from None
             time.sleep(pause)  # noqa: TID251 - waits for another process, not for a time of day

@@ -11,6 +11,7 @@ from gitclaim.protocol import CONFIRM
 from gitclaim.record import BROKEN
 from gitclaim.refstore.contract import ABSENT, Swap, Swapped, Unknown
 from gitclaim.registry import Found, Registry, Standing
+from gitclaim.resources import CLAIMS, PATTERNS
 
 BATCH: Final = 400
 """Refs of one push."""
@@ -61,7 +62,7 @@ def sweep(
     registry.store.sync()
     now = registry.clock.now()
     # A sweep of ten thousand claims does not check ten thousand signatures: what is known to be bad goes.
-    found = registry.recalled(registry.look_all())
+    found = registry.recalled(_everything(registry))
     dead = [one for one in found if one.standing in _DEAD]
     if any(one.standing in {Standing.EXPIRED, Standing.VOID} for one in dead):
         registry.check_clock(found)
@@ -78,13 +79,18 @@ def malformed(registry: Registry) -> list[Found]:
     return [one for one in registry.look_all() if one.standing is Standing.MALFORMED]
 
 
+def _everything(registry: Registry) -> list[Found]:
+    """What stands anywhere, the refs by which claims taken by pattern are found among it."""
+    return registry.read(registry.store.below([CLAIMS, PATTERNS]))
+
+
 def _confirmed(registry: Registry, due: list[Found]) -> list[Found]:
     """Those that are still so at a second look: what looks void may be a claim a slow server is still writing."""
     if not any(one.standing is Standing.VOID for one in due):
         return due
     registry.clock.sleep(CONFIRM)
     registry.store.sync()
-    again = {(one.ref, one.oid): one.standing for one in registry.look_all()}
+    again = {(one.ref, one.oid): one.standing for one in _everything(registry)}
     return [
         one
         for one in due

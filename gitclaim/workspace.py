@@ -2,12 +2,13 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from gitclaim import git as questions
 from gitclaim.claim import Claim
@@ -24,14 +25,18 @@ from gitclaim.refstore.listed import ListedStore
 from gitclaim.refstore.local import LocalStore
 from gitclaim.refstore.remote import RemoteStore
 from gitclaim.registry import Holding, Registry, Standing
-from gitclaim.resources import CLAIMS, Resource
+from gitclaim.resources import CLAIMS, PATTERNS, Resource
 from gitclaim.settings import Settings, Target, read_settings, target_of
 from gitclaim.signing import GitVerifier, signer_for
 from gitclaim.state import State
+from gitclaim.touched import Touched
 from gitclaim.worktree import WorkTree
 
 if TYPE_CHECKING:
+    from gitclaim.githook import HookPlace, Written
     from gitclaim.health import Facts
+
+_URL: Final = re.compile(r"remote\..+\.url").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +83,12 @@ class Workspace:
     identity: Identity
 
     @classmethod
-    def open(cls, around: Surroundings) -> Self:
+    def open(cls, around: Surroundings, *, hurried: bool = False) -> Self:
         """The repository around the current directory.
+
+        Args:
+            around: what the command was started in.
+            hurried: whether the registry is asked within the budget of a hook.
 
         Raises:
             GitclaimError: there is none, git is missing, or a setting makes no sense.
@@ -91,6 +100,8 @@ class Workspace:
             raise GitclaimError("git is not installed", hint="gitclaim asks the git program, 2.34 or newer") from error
         place, config = questions.placed(finding.finish()), questions.configured(configuring.finish())
         settings = read_settings(config, place.top)
+        if hurried:
+            settings = replace(settings, timeout=min(settings.timeout, settings.policy.budget))
         state = State(Path(place.common_dir) / "gitclaim")
         return cls(
             around=around,
@@ -123,12 +134,36 @@ class Workspace:
             return self.embedded()
         return self._registry(target, ListedStore(self.git, self.state, target=target.name, name=target.url))
 
-    def facts(self) -> "Facts":
-        """What there is to know about this clone without asking its registry."""
+    def facts(self, python: str) -> "Facts":
+        """What there is to know about this clone without asking its registry.
+
+        Args:
+            python: the interpreter that runs gitclaim, and that hooks would name.
+        """
         # Imported late: only doctor asks.
         from gitclaim import probes  # noqa: PLC0415
 
-        return probes.facts(self.git, self.state, self.settings, self.config)
+        return probes.facts(self.git, self.place, self.state, self.settings, self.config, python=python)
+
+    def touched(self, index: str | None = None) -> Touched:
+        """Asks git what is touched here.
+
+        Args:
+            index: the index git handed to a hook, as it wrote it; None for the work tree's own.
+        """
+        path = None if index is None else os.path.join(self.around.cwd, index)  # noqa: PTH118 - bytes that are not UTF-8
+        return Touched(self.git, self.place, path, self.settings.policy.exempt)
+
+    def alike(self, remote: str) -> list[str]:
+        """The remotes that show what is known where this one's claims stand: itself, the registry, those at its URL.
+
+        Args:
+            remote: a remote's name, or a URL.
+        """
+        urls = {key.removeprefix("remote.").removesuffix(".url"): at for key, at in self.config.items() if _URL(key)}
+        target = self.settings.target.name
+        wanted = {remote, target, *urls.get(remote, [])[:1], *urls.get(target, [])[:1]}
+        return sorted(name for name, at in urls.items() if name in wanted or at[0] in wanted)
 
     def resource(self, text: str) -> Resource:
         """The resource a person named.
@@ -153,6 +188,25 @@ class Workspace:
             UsageError: a pattern matches nothing.
         """
         return WorkTree(self.git, self.place).matches(patterns)
+
+    def hook_place(self) -> "HookPlace":
+        """Where git looks for hooks here."""
+        # Imported late, as in what follows: hooks are installed once.
+        from gitclaim import hookfiles  # noqa: PLC0415
+
+        return hookfiles.find(self.git, self.place)
+
+    def install_hooks(self, place: "HookPlace", names: Iterable[str], python: str) -> "list[Written]":
+        """Put our texts there; see `hookfiles.install`."""
+        from gitclaim import hookfiles  # noqa: PLC0415
+
+        return hookfiles.install(place, names, python)
+
+    def uninstall_hooks(self, place: "HookPlace", names: Iterable[str]) -> "list[Written]":
+        """Take them away again; see `hookfiles.uninstall`."""
+        from gitclaim import hookfiles  # noqa: PLC0415
+
+        return hookfiles.uninstall(place, names)
 
     def configure_registry(self) -> None:
         """Note the registry in the repository's own git configuration."""
@@ -198,7 +252,7 @@ class Workspace:
             if stamp and stamp.registry != EMBEDDED:
                 # Another registry's mirror: shown as this one's, it would claim and deny what is not so.
                 mirror = LocalStore(self.git)
-                mirror.swap_each([Swap(ref, oid, ABSENT) for ref, oid in mirror.below([CLAIMS]).items()])
+                mirror.swap_each([Swap(ref, oid, ABSENT) for ref, oid in mirror.below([CLAIMS, PATTERNS]).items()])
             write_stamp(self.state, Stamp(target.url))
 
     def first_seen(self, refs: Iterable[RefName]) -> dict[RefName, datetime]:

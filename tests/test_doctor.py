@@ -151,7 +151,15 @@ def test_an_old_git_is_a_failure(clones: Clones) -> None:
         raise UnreachableError("no registry here")
 
     facts = Facts(
-        "2.30.2", git_suffices=False, registry="r", chosen="", embedded=False, remotes=(), note="", exposed=()
+        "2.30.2",
+        git_suffices=False,
+        registry="r",
+        chosen="",
+        embedded=False,
+        remotes=(),
+        note="",
+        hooks=None,
+        exposed=(),
     )
     around = Surroundings(str(clones.alice.path), os.environ, interactive=False, clock=SystemClock(), nonce=os.urandom)
     found = diagnose(facts, unreachable, Workspace.open(around).beside_mirror(), offline=True)

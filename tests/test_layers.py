@@ -14,15 +14,15 @@ PACKAGE: Final = "gitclaim"
 
 # A new module joins one floor here. What a floor may import is said below.
 FLOORS: Final = {
-    "words": "errors clock names resources claim record health",
+    "words": "errors clock names resources claim record health policy change githook",
     "contract": "refstore.contract",
     "edges": (
-        "process git objects signing sshsig settings identity worktree probes state mirror ledger"
+        "process git objects signing sshsig settings identity worktree probes state mirror ledger touched hookfiles"
         " refstore refstore.local refstore.memory refstore.remote refstore.listed refstore.locks"
     ),
-    "rules": "registry protocol holding breaking sweep moving doctor",
+    "rules": "registry protocol holding breaking sweep moving doctor verdict enforcing",
     "root": "workspace",
-    "doors": "__main__ cli cli.*",
+    "doors": "__main__ cli cli.* hooks hooks.*",
     "package": "__init__",
 }
 

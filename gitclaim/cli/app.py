@@ -24,6 +24,8 @@ COMMANDS: Final = (
     "show",
     "check",
     "sweep",
+    "install",
+    "uninstall",
     "session",
     "doctor",
 )

@@ -1,5 +1,7 @@
 """`gitclaim doctor`."""
 
+import sys
+
 import click
 
 from gitclaim.cli.door import Answer, Door, answers, example
@@ -21,7 +23,7 @@ def command(*, door: Door, offline: bool) -> Answer:
     has to be mended.
     """
     workspace = door.open()
-    checks = diagnose(workspace.facts(), workspace.registry, workspace.beside_mirror(), offline=offline)
+    checks = diagnose(workspace.facts(sys.executable), workspace.registry, workspace.beside_mirror(), offline=offline)
     style = door.style()
     failed = any(check.health is Health.FAILURE for check in checks)
     fields = {

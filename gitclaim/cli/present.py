@@ -155,15 +155,17 @@ def _relation(blocker: Blocker) -> str:
     if found.claim is None:
         what = "something newer than this gitclaim" if found.standing is Standing.NEWER else "no claim"
         return f"{asked}: {what} stands at {printable(found.ref)}"
-    there = next(resource.text for resource in found.claim.resources if resource.ref == found.ref)
     session = found.claim.session
+    if found.ref not in {resource.ref for resource in found.claim.resources}:
+        return f"{asked} matches {printable(' '.join(found.claim.patterns))}, claimed by {session}"
+    there = next(resource.text for resource in found.claim.resources if resource.ref == found.ref)
     match blocker.reason:
         case Reason.WITHIN:
             return f"{asked} lies within {there}, held by {session}"
         case Reason.CONTAINS:
             return f"{asked} contains {there}, held by {session}"
         case _:
-            return f"{asked} is held by {session}"
+            return f"{asked} is held by {session}" if there == asked else f"{asked} overlaps {there}, held by {session}"
 
 
 def _detail_lines(found: Found, style: Style) -> list[str]:

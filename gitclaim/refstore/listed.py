@@ -14,6 +14,9 @@ from gitclaim.resources import is_above
 from gitclaim.state import State
 
 _FIELDS: Final = 2
+# Not --refs with them: that would hide a ref named refs/claims, which keeps every claim out.
+_PATTERNS: Final = ("refs/claims*", "refs/gitclaim/pattern/*")
+_STARTS: Final = ("refs/claims", "refs/gitclaim/pattern/")
 
 
 class ListedStore(RemoteStore):
@@ -36,13 +39,12 @@ class ListedStore(RemoteStore):
 
     def sync(self) -> None:
         """See `RefStore.sync`."""
-        # Not --refs: that would hide a ref named refs/claims, which keeps every claim out.
-        done = self._git.call("ls-remote", "--quiet", "--end-of-options", self._target, "refs/claims*")
+        done = self._git.call("ls-remote", "--quiet", "--end-of-options", self._target, *_PATTERNS)
         if done.code:
             raise UnreachableError(f"can't read the registry {printable(self._name)}: {printable(done.complaint)}")
         rows = [line.split("\t") for line in done.text.split("\n")[:-1]]
-        # The pattern matches the tail of any ref, refs/heads/refs/claims too; a tag is listed once more, with "^{}".
-        wanted = [row for row in rows if len(row) == _FIELDS and row[1].startswith("refs/claims")]
+        # A pattern matches the tail of any ref, refs/heads/refs/claims too; a tag is listed once more, with "^{}".
+        wanted = [row for row in rows if len(row) == _FIELDS and row[1].startswith(_STARTS)]
         self._refs = {RefName(name): Oid(oid) for oid, name in wanted if not name.endswith("^{}")}
 
     def exact(self, refs: Iterable[RefName]) -> dict[RefName, Oid]:

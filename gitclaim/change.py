@@ -1,0 +1,57 @@
+"""The words for what is about to be committed, pushed or merged: the changes, and the paths they touch."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from gitclaim.names import ClaimId, Oid
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one commit touches, or the commit that is being made.
+
+    Paths are relative to the repository's root, with `/` between components, bytes that are not UTF-8 as surrogates.
+
+    Args:
+        paths: what it touches. Both sides of a rename are; what a merge only brings together is not.
+        doubtful: what a merge has as one of its sides has it while another side had changed it, as far as names tell:
+            touched if that change was thrown away.
+        commit: the commit; None for the one that is being made.
+        parents: what it follows.
+        at: when it was committed, by its committer's clock; None for the one that is being made.
+        claims: the claims it says it falls under, in its `Claim:` trailers.
+    """
+
+    paths: tuple[str, ...]
+    doubtful: tuple[str, ...] = ()
+    commit: Oid | None = None
+    parents: tuple[Oid, ...] = ()
+    at: datetime | None = None
+    claims: frozenset[ClaimId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One ref of a push, as git tells a pre-push hook.
+
+    Args:
+        ref: the remote ref, in full.
+        new: what it is to point at; None for a deletion.
+        old: what it points at now; None if it does not exist.
+    """
+
+    ref: str
+    new: Oid | None
+    old: Oid | None
+
+
+class Work(Protocol):
+    """What git knows of changes beyond the names of the paths they touch; asked only where the verdict hangs on it."""
+
+    def dropped(self, change: Change, paths: Iterable[str]) -> set[str]:
+        """Those of a change's doubtful paths at which it throws a side's work away."""
+
+    def matching(self, changes: Iterable[Change], patterns: Iterable[str]) -> set[str]:
+        """The paths the changes touch that match one of the patterns."""

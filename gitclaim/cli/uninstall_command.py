@@ -1,0 +1,30 @@
+"""`gitclaim uninstall`."""
+
+from typing import Any
+
+import click
+
+from gitclaim.cli.door import Answer, Door, answers, example
+from gitclaim.cli.hooked import hook_options, hook_place, written_json, written_lines
+from gitclaim.githook import HOOKS
+from gitclaim.names import printable
+
+
+@click.command("uninstall", epilog=example("gitclaim uninstall"))
+@hook_options
+@click.option("--shared", is_flag=True, help="Look where core.hooksPath leads, though other repositories look there.")
+@answers
+def command(*, door: Door, shared: bool, **chosen: Any) -> Answer:  # noqa: ANN401 - one flag per hook
+    """Take gitclaim's hooks away, and bring back what was there before.
+
+    Claims, keys and settings stay as they are. Hooks that are not gitclaim's are left alone.
+    """
+    workspace = door.open()
+    place = hook_place(workspace, shared=shared)
+    names = [name for name in HOOKS if chosen[name.replace("-", "_")]] or list(HOOKS)
+    where = printable(str(place.directory))
+    written = workspace.uninstall_hooks(place, names)
+    if not written:
+        return Answer("nothing", written_json(place, written, None), f"no hook of gitclaim's in {where}")
+    lines = [*written_lines(written, door.style()), f"in {where}"]
+    return Answer("uninstalled", written_json(place, written, None), "\n".join(lines))

@@ -1,0 +1,167 @@
+"""Enforcing: bring the view up to date as far as the policy asks, read what concerns the changes, and judge."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from gitclaim.change import Change, Work
+from gitclaim.claim import GRACE, Claim
+from gitclaim.errors import UnreachableError
+from gitclaim.names import ClaimId, Oid, RefName
+from gitclaim.policy import Offline, Policy
+from gitclaim.refstore.contract import neighbourhood
+from gitclaim.registry import Found, Registry, Standing
+from gitclaim.resources import CLAIMS, PATHS, PATTERNS, ancestors, is_above
+from gitclaim.verdict import Blocked, Verdict, View, path_ref, verdict
+
+MANY: Final = 200
+"""Touched paths from which on reading all refs costs less than asking for those that matter."""
+_CHAIN: Final = 1000
+"""Steps of a claim's life that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A verdict and what it rests on.
+
+    Args:
+        verdict: the verdict.
+        age: how old the view is, in seconds; 0 where it was just brought up to date, None if it never was.
+        offline: why the registry could not be asked, None if it was or did not have to be.
+    """
+
+    verdict: Verdict
+    age: float | None = 0.0
+    offline: UnreachableError | None = None
+
+
+def enforce(registry: Registry, changes: Sequence[Change], work: Work, policy: Policy, *, sync: bool) -> Ruling:
+    """Judge changes, on a view as fresh as the policy asks; what looks blocked is looked at once more, up to date.
+
+    Args:
+        registry: where claims stand.
+        changes: what is touched.
+        work: what git knows of them.
+        policy: what was decided.
+        sync: whether the view is brought up to date first, however fresh it is.
+
+    Raises:
+        GitclaimError: the registry can't be asked, and the policy refuses to go by the mirror.
+    """
+    age = registry.store.age(registry.clock.now())
+    ruling = Ruling(Blocked(()), age)
+    if sync or age is None or age > policy.fresh.total_seconds():
+        ruling = _refreshed(registry, policy, ruling)
+    ruling = replace(ruling, verdict=judge(registry, changes, work, policy))
+    if isinstance(ruling.verdict, Blocked) and ruling.age != 0 and not ruling.offline:
+        ruling = _refreshed(registry, policy, ruling)
+        ruling = replace(ruling, verdict=judge(registry, changes, work, policy))
+    return ruling
+
+
+def falls_under(registry: Registry, change: Change) -> tuple[ClaimId, ...]:
+    """This session's live claims that a change falls under, from the store's view as it is."""
+    refs = {path_ref(path) for path in change.paths}
+    found = registry.read(_refs(registry, refs))
+    mine = [one for one in found if one.claim and one.claim.session == registry.session]
+    return tuple(dict.fromkeys(one.claim.id for one in mine if one.claim and one.standing is Standing.LIVE))
+
+
+def judge(registry: Registry, changes: Sequence[Change], work: Work, policy: Policy, *, past: bool = False) -> Verdict:
+    """The verdict on changes from the store's view as it is.
+
+    Signatures are checked, and merges looked into, only where the verdict hangs on them.
+
+    Args:
+        registry: where claims stand.
+        changes: what is touched.
+        work: what git knows of them.
+        policy: what was decided.
+        past: whether a claim that died since counts for the commits that were made while it lived.
+    """
+    view = _view(registry, changes, past=past)
+    patterned = [one for one in view.found if one.ref.startswith(f"{PATTERNS}/") and _foreign(one, registry)]
+    if patterned:
+        judged = registry.judged(one for one in patterned if one.standing is Standing.LIVE)
+        live = [one.claim for one in judged if one.claim and one.standing is Standing.LIVE]
+        matched = {claim.id: frozenset(work.matching(changes, claim.patterns)) for claim in live}
+        view = replace(view, matched=matched)
+    settled: set[int] = set()
+    while True:
+        given = verdict(changes, view, policy)
+        blocks = given.blocks if isinstance(given, Blocked) else ()
+        unchecked = {one.found.oid for one in blocks if one.found and one.found.claim and not one.found.verdict}
+        if unchecked:
+            judged = registry.judged(one for one in view.found if one.oid in unchecked)
+            known = {(one.ref, one.oid): one for one in judged}
+            view = replace(view, found=tuple(known.get((one.ref, one.oid), one) for one in view.found))
+            continue
+        doubts = {id(one.change): one.change for one in blocks if one.path in one.change.doubtful}
+        if not doubts.keys() - settled:
+            return given
+        surer = {key: _settled(change, [one.path for one in blocks], work) for key, change in doubts.items()}
+        changes = [surer.get(id(change), change) for change in changes]
+        settled |= {id(change) for change in surer.values()}
+
+
+def _refreshed(registry: Registry, policy: Policy, ruling: Ruling) -> Ruling:
+    try:
+        registry.store.sync()
+    except UnreachableError as error:
+        if policy.offline is Offline.DENY:
+            raise UnreachableError(
+                f"{error.message}; the policy is `offline: deny`", hint=error.hint or "try again when it answers"
+            ) from error
+        return replace(ruling, offline=error)
+    return replace(ruling, age=0.0)
+
+
+def _settled(change: Change, paths: Iterable[str], work: Work) -> Change:
+    """The merge with what it truly drops, and nothing that is in doubt but does not matter."""
+    asked = set(paths) & set(change.doubtful)
+    return replace(change, doubtful=tuple(sorted(work.dropped(change, asked))))
+
+
+def _foreign(found: Found, registry: Registry) -> bool:
+    return found.claim is not None and found.claim.session != registry.session
+
+
+def _view(registry: Registry, changes: Sequence[Change], *, past: bool) -> View:
+    refs = {path_ref(path) for change in changes for path in (*change.paths, *change.doubtful)}
+    found = registry.read(_refs(registry, refs))
+    live = {one.claim.id for one in found if one.claim and one.standing is Standing.LIVE}
+    gone = [oid for claim, oid in registry.ledger.held().items() if claim not in live] if refs else []
+    lost = tuple(holding.claim for holding in registry.holdings(gone) if holding.claim.id not in live)
+    died = [one for one in found if past and one.standing is Standing.EXPIRED]
+    lived = {one.claim.id: _life(registry, one.claim, one.oid) for one in died if one.claim}
+    return View(registry.session, tuple(found), lost=lost, past=past, lived=lived)
+
+
+def _refs(registry: Registry, refs: set[RefName]) -> Mapping[RefName, Oid]:
+    """What stands at, above and below these refs; and where claims are found that were taken by pattern."""
+    if not refs:
+        return {}
+    if len(refs) <= MANY:
+        return neighbourhood(registry.store, [*refs, PATTERNS])
+    uppers = {upper for ref in refs for upper in ancestors(ref)}
+    listed = {**registry.store.exact([CLAIMS]), **registry.store.below([PATHS, PATTERNS])}
+    return {
+        ref: oid
+        for ref, oid in listed.items()
+        if ref in refs or ref in uppers or is_above(PATTERNS, ref) or not refs.isdisjoint(ancestors(ref))
+    }
+
+
+def _life(registry: Registry, claim: Claim, oid: Oid) -> tuple[tuple[datetime, datetime], ...]:
+    """When a claim that died lived: each step of its chain, from when it was written until others might take over."""
+    lives: list[tuple[datetime, datetime]] = []
+    at: Oid | None = oid
+    while at and len(lives) < _CHAIN:
+        step = registry.step(at)
+        if step is None or step.claim.id != claim.id:
+            break
+        lives.append((min(step.written, step.claim.expires), step.claim.expires + GRACE))
+        at = step.parent
+    lives = lives[::-1] or [(claim.taken, claim.lapses())]
+    return ((min(claim.taken, lives[0][0]), lives[0][1]), *lives[1:])

@@ -1,0 +1,62 @@
+"""What every hook shares: the surroundings it was started in, and what it says."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitclaim.clock import Clock
+from gitclaim.errors import Exit
+from gitclaim.verdict import Blocked
+from gitclaim.workspace import Surroundings, Workspace
+
+if TYPE_CHECKING:
+    from gitclaim.cli.present import Style
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A hook that git has started.
+
+    Args:
+        name: which.
+        cwd: the current directory: the root of the work tree, or a bare repository.
+        environ: the environment.
+        clock: the time.
+        nonce: fresh random bytes.
+    """
+
+    name: str
+    cwd: str
+    environ: Mapping[str, str]
+    clock: Clock
+    nonce: Callable[[int], bytes]
+
+    def open(self) -> Workspace:
+        """The repository the hook was started in; its registry is asked within the policy's budget."""
+        around = Surroundings(self.cwd, self.environ, interactive=False, clock=self.clock, nonce=self.nonce)
+        return Workspace.open(around, hurried=True)
+
+    def style(self) -> "Style":
+        """How people's text looks on standard error."""
+        # Imported late: most hooks have nothing to say.
+        from gitclaim.cli.present import Style  # noqa: PLC0415
+        from gitclaim.cli.terminal import coloured, is_terminal  # noqa: PLC0415
+
+        return Style(self.clock.now(), terminal=is_terminal(sys.stderr), coloured=coloured(sys.stderr))
+
+    def say(self, lines: Iterable[str]) -> None:
+        """Tell the person or the agent that commits or pushes; git shows a hook's standard error."""
+        text = "".join(f"{line}\n" for line in lines)
+        if text:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
+def refused(hook: Hook, verdict: Blocked) -> Exit:
+    """Say what is in the way and every way out; the exit code with which git stops."""
+    from gitclaim.cli.ruling import blocked_lines, way_lines, ways_out  # noqa: PLC0415 - most hooks refuse nothing
+
+    style = hook.style()
+    hook.say([*blocked_lines(verdict, style), *way_lines(ways_out(verdict, style))])
+    return Exit.FIXABLE

@@ -1,0 +1,68 @@
+"""The hook `pre-push`: what a push would give the remote is looked at, commit by commit."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from gitclaim.change import Update
+from gitclaim.enforcing import enforce
+from gitclaim.errors import Exit, GitclaimError
+from gitclaim.hooks.door import Hook, refused
+from gitclaim.names import Oid, printable
+from gitclaim.policy import Unclaimed
+from gitclaim.verdict import Blocked
+
+_OURS: Final = ("refs/claims/", "refs/gitclaim/")
+
+
+def pre_push(hook: Hook, remote: str, lines: bytes) -> int:
+    """Stop a push of commits that touch what another session's live claim holds.
+
+    Args:
+        hook: what git started.
+        remote: where it pushes to, a remote's name or a URL.
+        lines: what git says it pushes, `<local ref> <local oid> <remote ref> <remote oid>` each (githooks(5)).
+    """
+    workspace = hook.open()
+    policy = workspace.settings.policy
+    told = list(parsed(lines.decode("utf-8", "surrogateescape")))
+    # What a ref that is not guarded may have must not vouch for what is pushed to one that is.
+    updates = [update for update in told if policy.guards(update.ref) and not update.ref.startswith(_OURS)]
+    if not any(update.new for update in updates):
+        return Exit.DONE
+    touched = workspace.touched()
+    changes = touched.outgoing(updates, remote, workspace.alike(remote), policy.guards)
+    if not changes:
+        return Exit.DONE
+    ruling = enforce(workspace.registry(), changes, touched, policy, sync=True)
+    if isinstance(ruling.verdict, Blocked) or ruling.offline:
+        from gitclaim.cli.ruling import ruling_notes  # noqa: PLC0415 - most pushes have nothing in their way
+
+        hook.say(ruling_notes(ruling, hook.style()))
+    if isinstance(ruling.verdict, Blocked):
+        return refused(hook, ruling.verdict)
+    if ruling.verdict.unclaimed and policy.unclaimed is Unclaimed.WARN:
+        from gitclaim.cli.ruling import unclaimed_line  # noqa: PLC0415
+
+        hook.say([unclaimed_line(ruling.verdict.unclaimed)])
+    return Exit.DONE
+
+
+def parsed(text: str) -> Iterator[Update]:
+    """What git tells a pre-push hook.
+
+    Raises:
+        GitclaimError: a line is not as git writes it.
+    """
+    for line in text.split("\n"):
+        if not line:
+            continue
+        try:
+            # From the right: what stands first is what a person called it, `HEAD@{1 day ago}` for one.
+            _, new, ref, old = line.rsplit(" ", 3)
+            yield Update(ref, _oid(new), _oid(old))
+        except ValueError as error:
+            raise GitclaimError(f"not a line for a pre-push hook: {printable(line)[:200]}") from error
+
+
+def _oid(text: str) -> Oid | None:
+    return Oid(text) if text.strip("0") else None

@@ -1,0 +1,308 @@
+"""What is touched, as git sees it: by the commit that is being made, and by commits a remote does not have."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from gitclaim.change import Change, Update
+from gitclaim.errors import GitclaimError
+from gitclaim.git import Git, Place
+from gitclaim.names import ClaimId, Oid, printable
+
+# --no-renames: a rename is a deletion and an addition, so both sides show. A copy shows where it went to; where it came
+# from is touched only if it changed. --ignore-submodules=none: what .gitmodules ignores is committed all the same.
+_COMPARED: Final = ("-r", "-z", "--no-renames", "--ignore-submodules=none")
+# What is printed for a commit without --no-commit-header has a line of its own (git 2.33).
+_FORMAT: Final = "%H%x00%P%x00%ct%x00%(trailers:key=Claim,valueonly=yes,separator=%x2C)"
+_GITHEAD: Final = "GITHEAD_"
+_ROW: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Asks git what is touched.
+
+    Args:
+        git: asks the repository.
+        place: where it lies.
+        index: the index git handed to a hook, absolute; None for the work tree's own.
+        exempt: patterns of paths that are left out.
+        trees: what was asked for before: the tree of the index, by the parents of a merge.
+    """
+
+    git: Git
+    place: Place
+    index: str | None
+    exempt: tuple[str, ...] = ()
+    trees: dict[None, Oid] = field(default_factory=dict)
+
+    def staged(self, heads: Sequence[Oid]) -> Change:
+        """The commit that is being made from the index.
+
+        Args:
+            heads: what it merges into the current commit.
+        """
+        parents = (*([self.place.head] if self.place.head else []), *heads)
+        sides = [self._index_against(parent) for parent in parents or [self.place.empty_tree]]
+        return _merged(Change((), parents=parents), sides)
+
+    def merging(self, environ: Mapping[str, str], *, automatic: bool) -> tuple[Oid, ...]:
+        """What the commit that is being made merges.
+
+        Args:
+            environ: the environment of the hook.
+            automatic: whether git may be merging by itself: it then names what it merges in the environment, and
+                writes MERGE_HEAD only after pre-merge-commit (measured, git 2.39).
+        """
+        try:
+            lines = Path(self.place.git_dir, "MERGE_HEAD").read_text(encoding="ascii").split()
+        except (FileNotFoundError, UnicodeDecodeError):
+            lines = []
+            names = [key.removeprefix(_GITHEAD) for key in environ if key.startswith(_GITHEAD)] if automatic else []
+            lines += self._known(sorted(names))
+        try:
+            return tuple(dict.fromkeys(Oid(line) for line in lines if line != self.place.head))
+        except ValueError as error:
+            raise GitclaimError(
+                f"can't read MERGE_HEAD: {error}", hint="git merge --abort, then merge again"
+            ) from error
+
+    def note(self, file: str, claims: Iterable[ClaimId]) -> None:
+        """Name the claims in the `Claim:` trailers of a commit message that is being made, each once.
+
+        Args:
+            file: the file git keeps the message in, absolute.
+            claims: the claims.
+        """
+        trailers = [word for claim in claims for word in ("--trailer", f"Claim: {claim}")]
+        if trailers:
+            self.git.run("interpret-trailers", "--in-place", "--if-exists", "addIfDifferent", *trailers, file)
+
+    def outgoing(
+        self, updates: Sequence[Update], remote: str, alike: Iterable[str], counts: Callable[[str], bool]
+    ) -> list[Change]:
+        """The commits a push would give a remote that it does not have, each with what it touches.
+
+        Args:
+            updates: what is pushed.
+            remote: where to, a remote's name or a URL.
+            alike: the remotes whose tracking refs show what is known there.
+            counts: whether what a remote ref has counts as known.
+        """
+        old = [update.old for update in updates if update.old]
+        theirs = self._known([*old, *self._tracked(alike, counts), *self._shallow()])
+        if not theirs:
+            # Pushed to a URL, or for the first time: only the remote itself can tell what it has.
+            done = self.git.call("ls-remote", "--quiet", "--heads", "--tags", "--end-of-options", remote)
+            rows = [line.split("\t") for line in done.text.split("\n")[:-1]]
+            theirs = self._known([row[0] for row in rows if len(row) == _ROW and counts(row[1].removesuffix("^{}"))])
+        new = self._known([update.new for update in updates if update.new])
+        return self._listed([*new, *(f"^{oid}" for oid in theirs)])
+
+    def _tracked(self, remotes: Iterable[str], counts: Callable[[str], bool]) -> list[str]:
+        """What the tracking refs of these remotes point at."""
+        found = []
+        for remote in remotes:
+            start = f"refs/remotes/{remote}/"
+            lines = self.git.run("for-each-ref", "--format=%(objectname) %(refname)", start).text.split("\n")[:-1]
+            for oid, _, ref in (line.partition(" ") for line in lines):
+                if counts(f"refs/heads/{ref.removeprefix(start)}"):
+                    found.append(oid)
+        return found
+
+    def between(self, revisions: str) -> list[Change]:
+        """The commits of a range like `A..B`, each with what it touches.
+
+        Raises:
+            GitclaimError: it names none.
+        """
+        done = self.git.run("rev-parse", "--revs-only", "--end-of-options", revisions, codes=(0, 128))
+        revs = done.text.split()
+        if done.code or not revs:
+            raise GitclaimError(
+                f"no range of commits: {printable(revisions)}", hint="write it like origin/main..HEAD; is it fetched?"
+            )
+        return self._listed([*revs, *(f"^{oid}" for oid in self._known(self._shallow()))])
+
+    def dropped(self, change: Change, paths: Iterable[str]) -> set[str]:
+        """See `Work.dropped`."""
+        asked = sorted(set(paths) & set(change.doubtful))
+        if not asked:
+            return set()
+        result = change.commit or self._written()
+        return _Merge(self, result, change.parents, asked).dropped()
+
+    def matching(self, changes: Iterable[Change], patterns: Iterable[str]) -> set[str]:
+        """See `Work.matching`: git itself says what matches its patterns."""
+        specs = [pattern if pattern.startswith(":") else f":(glob){pattern}" for pattern in patterns]
+        found: set[str] = set()
+        for change in changes if specs else []:
+            result = change.commit or self._written()
+            for parent in change.parents or [self.place.empty_tree]:
+                done = self.git.run("diff-tree", "--name-only", *_COMPARED, parent, result, "--", *specs)
+                found.update(_split(done.out))
+        return found
+
+    def entries(self, tree: str, paths: Sequence[str]) -> dict[str, str]:
+        """Mode and object at each of the paths in a tree; those that are not there are left out."""
+        done = self.git.run("ls-tree", "-z", "--full-tree", tree, "--", *paths)
+        entries = [entry.partition("\t") for entry in _split(done.out)]
+        return {path: what for what, _, path in entries if path in set(paths)}
+
+    def _index_against(self, parent: str) -> list[str]:
+        env = {"GIT_INDEX_FILE": self.index} if self.index else {}
+        specs = self._specs()
+        return _split(self.git.run("diff-index", "--cached", "--name-only", *_COMPARED, parent, *specs, env=env).out)
+
+    def _written(self) -> Oid:
+        """The tree of the index."""
+        if None not in self.trees:
+            env = {"GIT_INDEX_FILE": self.index} if self.index else {}
+            self.trees[None] = Oid(self.git.run("write-tree", env=env).text.strip())
+        return self.trees[None]
+
+    def _specs(self) -> list[str]:
+        return ["--", ".", *(f":(exclude,glob){pattern}" for pattern in self.exempt)] if self.exempt else []
+
+    def _listed(self, revisions: Sequence[str]) -> list[Change]:
+        """The commits reachable from revisions, those marked with `^` and what they reach left out."""
+        if all(revision.startswith("^") for revision in revisions):
+            return []
+        question = "".join(f"{revision}\n" for revision in revisions).encode()
+        done = self.git.run("rev-list", "--stdin", "--no-commit-header", f"--format={_FORMAT}", stdin=question)
+        found = [_parsed(line) for line in done.text.split("\n")[:-1]]
+        return self._compared(found)
+
+    def _compared(self, changes: Sequence[Change]) -> list[Change]:
+        """The changes with what they touch, from one comparison with each parent."""
+        pairs = [(change, parent) for change in changes for parent in change.parents or (None,)]
+        # With one parent named, git takes the commit for one that has no other (git-diff-tree(1), "--stdin").
+        question = "".join(
+            f"{change.commit} {parent}\n" if parent else f"{change.commit}\n" for change, parent in pairs
+        )
+        options = ("--stdin", "--root", "--always", "--raw", *_COMPARED)
+        out = iter(_split(self.git.run("diff-tree", *options, *self._specs(), stdin=question.encode()).out))
+        # Raw: the name of a commit stands by itself, and what begins with a colon comes before a path. With names
+        # alone, a file that is named like a commit would pass for one.
+        sides: list[list[str]] = []
+        heads: list[str] = []
+        for word in out:
+            if not word.startswith(":"):
+                heads.append(word)
+                sides.append([])
+            elif sides:
+                sides[-1].append(next(out))
+        if heads != [change.commit for change, _ in pairs]:
+            raise GitclaimError("git diff-tree answered something else than it was asked")
+        answers = iter(sides)
+        return [_merged(change, [next(answers) for _ in change.parents or (None,)]) for change in changes]
+
+    def _known(self, names: Sequence[str]) -> list[Oid]:
+        """The commits behind those names that are here, tags followed; what is none is left out."""
+        asked = list(dict.fromkeys(names))
+        if not asked:
+            return []
+        question = "".join(f"{name}^{{commit}}\n" for name in asked).encode()
+        answers = self.git.run("cat-file", "--batch-check=%(objectname)", stdin=question).text.split("\n")[:-1]
+        return [Oid(answer) for answer in answers if " " not in answer]
+
+    def _shallow(self) -> list[str]:
+        """Where history ends in a shallow clone: what lies there came from a remote, with all that is missing here."""
+        try:
+            return Path(self.place.common_dir, "shallow").read_text(encoding="ascii").split()
+        except FileNotFoundError:
+            return []
+
+
+@dataclass(frozen=True, slots=True)
+class _Merge:
+    """One merge, looked at closely at a few paths.
+
+    Args:
+        touched: asks git.
+        result: the merge, a commit or a tree.
+        parents: what it merges.
+        paths: where it is looked at.
+    """
+
+    touched: Touched
+    result: Oid
+    parents: tuple[Oid, ...]
+    paths: Sequence[str]
+
+    def dropped(self) -> set[str]:
+        here = self.touched.entries(self.result, self.paths)
+        sides = {parent: self.touched.entries(parent, self.paths) for parent in self.parents}
+        found = set()
+        for path in self.paths:
+            winners = [parent for parent in self.parents if sides[parent].get(path) == here.get(path)]
+            losers = [parent for parent in self.parents if parent not in winners]
+            # What one of the winning sides contains is not lost.
+            if any(all(self._loses(path, loser, winner) for winner in winners) for loser in losers):
+                found.add(path)
+        return found
+
+    def _loses(self, path: str, loser: Oid, winner: Oid) -> bool:
+        """Whether having the path as the winner has it throws away what the loser did to it."""
+        git = self.touched.git
+        bases = git.run("merge-base", "--all", winner, loser, codes=(0, 1)).text.split()
+        entry = self.touched.entries(loser, [path]).get(path)
+        before = [self.touched.entries(base, [path]).get(path) for base in bases] or [None]
+        if all(base == entry for base in before):
+            return False
+        done = git.run(
+            *("merge-tree", "--write-tree", "--allow-unrelated-histories", "-z", "--name-only", "--no-messages"),
+            *(winner, loser),
+            codes=(0, 1, 128, 129),
+        )
+        answer = _split(done.out)
+        # Before git 2.38 there is no such merge-tree: going by names alone then, the side's work counts as dropped.
+        if done.code not in {0, 1} or not answer or path in answer[1:]:
+            return True
+        return self.touched.entries(answer[0], [path]) != self.touched.entries(self.result, [path])
+
+
+def _merged(change: Change, sides: Sequence[Sequence[str]]) -> Change:
+    """The change with what it touches, from the paths in which it differs from each parent."""
+    if len(sides) == 1:
+        return replace(change, paths=tuple(sides[0]))
+    everywhere = set(sides[0]).intersection(*sides[1:])
+    somewhere = set().union(*sides)
+    return replace(change, paths=tuple(sorted(everywhere)), doubtful=tuple(sorted(somewhere - everywhere)))
+
+
+def _parsed(line: str) -> Change:
+    """A line of `git rev-list` in our format.
+
+    Raises:
+        GitclaimError: it is not in that format.
+    """
+    parts = line.split("\0")
+    try:
+        commit, parents, date, claims = parts
+        return Change(
+            (),
+            commit=Oid(commit),
+            parents=tuple(map(Oid, parents.split())),
+            at=datetime.fromtimestamp(int(date), UTC),
+            claims=frozenset(_claims(claims)),
+        )
+    except (ValueError, OverflowError, OSError) as error:
+        raise GitclaimError(
+            f"git rev-list answered something else than it was asked: {printable(line)[:100]}"
+        ) from error
+
+
+def _claims(trailers: str) -> Iterable[ClaimId]:
+    for text in trailers.split(","):
+        try:
+            yield ClaimId(text.strip())
+        except ValueError:
+            # Somebody's own use of the word.
+            continue
+
+
+def _split(out: bytes) -> list[str]:
+    return out.decode("utf-8", "surrogateescape").split("\0")[:-1]
