@@ -8,7 +8,7 @@ from typing import Final
 from gitclaim.claim import GRACE, show_time
 from gitclaim.clock import show_duration
 from gitclaim.errors import GitclaimError, UnreachableError
-from gitclaim.githook import HookPlace, HookState
+from gitclaim.githook import HUSKY_WAY, HookPlace, HookState, Manager
 from gitclaim.health import Check, Facts, Health
 from gitclaim.holding import release
 from gitclaim.names import RefName, printable
@@ -87,18 +87,21 @@ def _clone(facts: Facts) -> Iterator[Check]:
 def _hooks(place: HookPlace, states: Mapping[str, HookState]) -> Iterator[Check]:
     """Whether git asks gitclaim before commits and pushes."""
     where = printable(str(place.directory))
-    install = "gitclaim install" if place.own else "gitclaim install --shared"
-    if place.shadowed:
+    install = _installing(place)
+    off = {name: state for name, state in states.items() if state is not HookState.CURRENT and name not in place.named}
+    if place.off:
+        message = f"core.hooksPath ({place.scope} configuration) turns git's hooks off: git asks nobody"
+        yield Check("hooks", Health.FAILURE if place.shadowed else Health.WARNING, message, place.way_back)
+        return
+    if place.shadowed and off:
         message = f"core.hooksPath leads git to {where}; gitclaim's hooks in {printable(str(place.usual))} never run"
-        yield Check(
-            "hooks", Health.FAILURE, message, f"git config --{place.scope} --unset core.hooksPath, or {install}"
-        )
+        yield Check("hooks", Health.FAILURE, message, f"{place.way_back}, or {install}")
     if place.misplaced:
         message = f"git does not look into {printable(str(place.misplaced))}: linked work trees share their hooks"
-        yield Check("hooks", Health.WARNING, message, f"rm -r {quote(str(place.misplaced))}, and {install}")
-    off = {name: state for name, state in states.items() if state is not HookState.CURRENT}
+        removed = f"rm -r {quote(str(place.misplaced))}"
+        yield Check("hooks", Health.WARNING, message, f"{removed} && {install}" if off else removed)
     if len(off) == len(states) and set(off.values()) <= {HookState.MISSING, HookState.FOREIGN}:
-        managed = f"; {place.manager} manages them: docs/hooks.md" if place.manager else ""
+        managed = f"; {place.manager} manages them" if place.manager else ""
         message = f"no hook of gitclaim's in {where}: git asks nobody before it commits or pushes{managed}"
         yield Check("hooks", Health.WARNING, message, install)
         return
@@ -109,6 +112,13 @@ def _hooks(place: HookPlace, states: Mapping[str, HookState]) -> Iterator[Check]
             yield Check("hooks", health, f"{_STATES[state]}: {', '.join(names)} in {where}", install)
     if not off:
         yield Check("hooks", Health.OK, f"git asks gitclaim before it commits and pushes ({where})")
+
+
+def _installing(place: HookPlace) -> str:
+    """How gitclaim's hooks come to where git looks."""
+    if place.manager is Manager.HUSKY:
+        return HUSKY_WAY
+    return "gitclaim install" if place.own else "gitclaim install --shared"
 
 
 def _mirror(registry: Registry) -> Check:

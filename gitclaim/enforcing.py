@@ -12,7 +12,7 @@ from gitclaim.names import ClaimId, Oid, RefName
 from gitclaim.policy import Offline, Policy
 from gitclaim.refstore.contract import neighbourhood
 from gitclaim.registry import Found, Registry, Standing
-from gitclaim.resources import CLAIMS, PATHS, PATTERNS, ancestors, is_above
+from gitclaim.resources import CLAIMS, PATHS, PATTERNS, ancestors, is_above, touches
 from gitclaim.verdict import Blocked, Verdict, View, path_ref, verdict
 
 MANY: Final = 200
@@ -51,7 +51,8 @@ def enforce(registry: Registry, changes: Sequence[Change], work: Work, policy: P
     """
     age = registry.store.age(registry.clock.now())
     ruling = Ruling(Blocked(()), age)
-    if sync or age is None or age > policy.fresh.total_seconds():
+    # Below zero the clock was set back: until it catches up, any mirror would look fresh.
+    if sync or age is None or not 0 <= age <= policy.fresh.total_seconds():
         ruling = _refreshed(registry, policy, ruling)
     ruling = replace(ruling, verdict=judge(registry, changes, work, policy))
     if isinstance(ruling.verdict, Blocked) and ruling.age != 0 and not ruling.offline:
@@ -60,12 +61,31 @@ def enforce(registry: Registry, changes: Sequence[Change], work: Work, policy: P
     return ruling
 
 
-def falls_under(registry: Registry, change: Change) -> tuple[ClaimId, ...]:
-    """This session's live claims that a change falls under, from the store's view as it is."""
-    refs = {path_ref(path) for path in change.paths}
-    found = registry.read(_refs(registry, refs))
-    mine = [one for one in found if one.claim and one.claim.session == registry.session]
-    return tuple(dict.fromkeys(one.claim.id for one in mine if one.claim and one.standing is Standing.LIVE))
+def falls_under(registry: Registry, change: Change, work: Work | None = None) -> tuple[ClaimId, ...]:
+    """This session's live claims that a change falls under, from the store's view as it is, oldest first.
+
+    Args:
+        registry: where claims stand.
+        change: what is touched.
+        work: what git knows of it; without it, every claim taken by pattern counts, matching or not.
+    """
+    doubtful = change.doubtful if work else ()
+    found = registry.read(_refs(registry, {path_ref(path) for path in (*change.paths, *doubtful)}))
+    mine = [one for one in found if one.claim and one.standing is Standing.LIVE and not _foreign(one, registry)]
+    if not mine:
+        return ()
+    matched = _matched(mine, [change], work) if work else {}
+
+    def below(one: Found, paths: Iterable[str]) -> bool:
+        """Whether one of the paths is what this claim is about."""
+        if one.claim and is_above(PATTERNS, one.ref):
+            return work is None or not matched[one.claim.id].isdisjoint(paths)
+        return any(touches(path_ref(path), one.ref) for path in paths)
+
+    # What a merge throws away of one side is work as well: the holder's, if it lies under a claim of theirs.
+    held = [path for path in doubtful if any(below(one, [path]) for one in mine)]
+    paths = {*change.paths, *(work.dropped(change, held) if work and held else ())}
+    return tuple(sorted({one.claim.id for one in mine if one.claim and below(one, paths)}))
 
 
 def judge(registry: Registry, changes: Sequence[Change], work: Work, policy: Policy, *, past: bool = False) -> Verdict:
@@ -81,12 +101,8 @@ def judge(registry: Registry, changes: Sequence[Change], work: Work, policy: Pol
         past: whether a claim that died since counts for the commits that were made while it lived.
     """
     view = _view(registry, changes, past=past)
-    patterned = [one for one in view.found if one.ref.startswith(f"{PATTERNS}/") and _foreign(one, registry)]
-    if patterned:
-        judged = registry.judged(one for one in patterned if one.standing is Standing.LIVE)
-        live = [one.claim for one in judged if one.claim and one.standing is Standing.LIVE]
-        matched = {claim.id: frozenset(work.matching(changes, claim.patterns)) for claim in live}
-        view = replace(view, matched=matched)
+    counting = {Standing.LIVE, Standing.EXPIRED} if past else {Standing.LIVE}
+    view = replace(view, matched=_matched((one for one in view.found if one.standing in counting), changes, work))
     settled: set[int] = set()
     while True:
         given = verdict(changes, view, policy)
@@ -121,6 +137,24 @@ def _settled(change: Change, paths: Iterable[str], work: Work) -> Change:
     """The merge with what it truly drops, and nothing that is in doubt but does not matter."""
     asked = set(paths) & set(change.doubtful)
     return replace(change, doubtful=tuple(sorted(work.dropped(change, asked))))
+
+
+def _matched(found: Iterable[Found], changes: Sequence[Change], work: Work) -> Mapping[ClaimId, frozenset[str]]:
+    """Which of the paths touched match the patterns of the claims found where such claims stand."""
+    claims = [one.claim for one in found if one.claim and is_above(PATTERNS, one.ref)]
+    # One question for many claims, as most match nothing. With magic, by itself: it may exclude what others match.
+    magic = [claim for claim in claims if any(pattern.startswith(":") for pattern in claim.patterns)]
+    single = {claim.id for claim in magic}
+    groups = [[claim for claim in claims if claim.id not in single], *([claim] for claim in magic)]
+    matched: dict[ClaimId, frozenset[str]] = {}
+    while groups:
+        group = groups.pop()
+        paths = work.matching(changes, [pattern for claim in group for pattern in claim.patterns]) if group else set()
+        if paths and len(group) == 1:
+            matched[group[0].id] = frozenset(paths)
+        elif paths:
+            groups += [group[: len(group) // 2], group[len(group) // 2 :]]
+    return matched
 
 
 def _foreign(found: Found, registry: Registry) -> bool:

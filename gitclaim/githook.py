@@ -3,10 +3,20 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 HOOKS: Final = ("pre-commit", "pre-merge-commit", "prepare-commit-msg", "commit-msg", "pre-push")
 """The hooks that are installed, by git's names for them."""
+
+BEFORE: Final = ".before-gitclaim"
+"""What the name of a hook ends in that was there before ours, which runs it first."""
+
+HUSKY_WAY: Final = (
+    "end the files pre-commit, pre-merge-commit, prepare-commit-msg and pre-push in .husky with the line: "
+    'gitclaim-hook "${0##*/}" "$@"'
+)
+"""How hooks that husky manages come to ask gitclaim."""
 
 
 class HookState(StrEnum):
@@ -39,6 +49,7 @@ class HookPlace:
         misplaced: a directory with hooks of ours into which git does not look.
         shadowed: whether hooks of ours lie in the usual place, and the configuration leads git elsewhere.
         manager: who else manages the hooks there, if anybody does.
+        named: the hooks at which that manager was told to run gitclaim.
     """
 
     directory: Path
@@ -48,11 +59,26 @@ class HookPlace:
     misplaced: Path | None
     shadowed: bool
     manager: Manager | None
+    named: frozenset[str] = frozenset()
+
+    @property
+    def off(self) -> bool:
+        """Whether the configuration leads git to where no hook can be, as /dev/null does."""
+        return bool(self.scope) and self.directory.exists() and not self.directory.is_dir()
 
     @property
     def own(self) -> bool:
         """Whether what is written there is for this repository alone."""
         return self.scope in {"", "local", "worktree"}
+
+    @property
+    def way_back(self) -> str:
+        """How git comes to look for hooks in the repository itself."""
+        if self.scope in {"local", "worktree"}:
+            return f"git config --{self.scope} --unset-all core.hooksPath"
+        if self.scope == "command":
+            return "leave core.hooksPath out of git -c and GIT_CONFIG_KEY_*"
+        return f"git config --local core.hooksPath {quote(str(self.usual))}"
 
 
 @dataclass(frozen=True, slots=True)

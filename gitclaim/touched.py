@@ -1,23 +1,31 @@
 """What is touched, as git sees it: by the commit that is being made, and by commits a remote does not have."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Final
 
 from gitclaim.change import Change, Update
 from gitclaim.errors import GitclaimError
-from gitclaim.git import Git, Place
+from gitclaim.git import Git, GitError, Place
 from gitclaim.names import ClaimId, Oid, printable
 
 # --no-renames: a rename is a deletion and an addition, so both sides show. A copy shows where it went to; where it came
 # from is touched only if it changed. --ignore-submodules=none: what .gitmodules ignores is committed all the same.
 _COMPARED: Final = ("-r", "-z", "--no-renames", "--ignore-submodules=none")
 # What is printed for a commit without --no-commit-header has a line of its own (git 2.33).
-_FORMAT: Final = "%H%x00%P%x00%ct%x00%(trailers:key=Claim,valueonly=yes,separator=%x2C)"
+_FORMAT: Final = "%H%x00%P%x00%ct%x00%(trailers:key=Claim,valueonly=yes,unfold=yes,separator=%x2C)"
+# A user's own set-up for trailers must not rename or hide ours.
+_TRAILERS: Final = ("-c", "trailer.separators=:", "-c", "trailer.claim.key=Claim")
 _GITHEAD: Final = "GITHEAD_"
 _ROW: Final = 2
+_LAST: Final = datetime(9999, 1, 1, tzinfo=UTC)
+_FATAL: Final = 128
+_ROOM: Final = 100_000
+"""Characters of paths or patterns that fit on a command line."""
+_LONGEST: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +53,8 @@ class Touched:
             heads: what it merges into the current commit.
         """
         parents = (*([self.place.head] if self.place.head else []), *heads)
-        sides = [self._index_against(parent) for parent in parents or [self.place.empty_tree]]
-        return _merged(Change((), parents=parents), sides)
+        change = Change((), parents=parents)
+        return _merged(change, [self._index_against(side, self._specs()) for side in self._sides(change)])
 
     def merging(self, environ: Mapping[str, str], *, automatic: bool) -> tuple[Oid, ...]:
         """What the commit that is being made merges.
@@ -78,10 +86,22 @@ class Touched:
         """
         trailers = [word for claim in claims for word in ("--trailer", f"Claim: {claim}")]
         if trailers:
-            self.git.run("interpret-trailers", "--in-place", "--if-exists", "addIfDifferent", *trailers, file)
+            # --no-divider: three dashes in a message divide nothing, for `git commit` and for who reads it later.
+            options = ("--in-place", "--no-divider", "--where=end", "--if-exists=addIfDifferent", "--if-missing=add")
+            self.git.run(*_TRAILERS, "interpret-trailers", *options, *trailers, file)
+            written = Path(file).read_bytes()
+            # In an empty message: what is then written on the first line is a paragraph of its own.
+            if written.startswith(b"\nClaim: "):
+                Path(file).write_bytes(b"\n" + written)
 
     def outgoing(
-        self, updates: Sequence[Update], remote: str, alike: Iterable[str], counts: Callable[[str], bool]
+        self,
+        updates: Sequence[Update],
+        remote: str,
+        alike: Iterable[str],
+        counts: Callable[[str], bool],
+        *,
+        ask: bool = False,
     ) -> list[Change]:
         """The commits a push would give a remote that it does not have, each with what it touches.
 
@@ -90,14 +110,15 @@ class Touched:
             remote: where to, a remote's name or a URL.
             alike: the remotes whose tracking refs show what is known there.
             counts: whether what a remote ref has counts as known.
+            ask: whether the remote is asked what it has, beside what is known here.
         """
         old = [update.old for update in updates if update.old]
         theirs = self._known([*old, *self._tracked(alike, counts), *self._shallow()])
-        if not theirs:
+        if ask or not theirs:
             # Pushed to a URL, or for the first time: only the remote itself can tell what it has.
             done = self.git.call("ls-remote", "--quiet", "--heads", "--tags", "--end-of-options", remote)
             rows = [line.split("\t") for line in done.text.split("\n")[:-1]]
-            theirs = self._known([row[0] for row in rows if len(row) == _ROW and counts(row[1].removesuffix("^{}"))])
+            theirs += self._known([row[0] for row in rows if len(row) == _ROW and counts(row[1].removesuffix("^{}"))])
         new = self._known([update.new for update in updates if update.new])
         return self._listed([*new, *(f"^{oid}" for oid in theirs)])
 
@@ -120,7 +141,8 @@ class Touched:
         """
         done = self.git.run("rev-parse", "--revs-only", "--end-of-options", revisions, codes=(0, 128))
         revs = done.text.split()
-        if done.code or not revs:
+        ends = list(dict.fromkeys(rev.removeprefix("^") for rev in revs))
+        if done.code or not revs or len(self._known(ends)) != len(ends):
             raise GitclaimError(
                 f"no range of commits: {printable(revisions)}", hint="write it like origin/main..HEAD; is it fetched?"
             )
@@ -135,26 +157,64 @@ class Touched:
         return _Merge(self, result, change.parents, asked).dropped()
 
     def matching(self, changes: Iterable[Change], patterns: Iterable[str]) -> set[str]:
-        """See `Work.matching`: git itself says what matches its patterns."""
-        specs = [pattern if pattern.startswith(":") else f":(glob){pattern}" for pattern in patterns]
+        """See `Work.matching`: git itself says what matches its patterns. One it can't read matches nothing."""
+        # A claim may be written by hand; a pattern in it must not keep everybody from committing.
+        asked = [pattern for pattern in patterns if not _leads_out(pattern)]
+        specs = [pattern if pattern.startswith(":") else f":(glob){pattern}" for pattern in asked]
+        listed = list(changes)
         found: set[str] = set()
-        for change in changes if specs else []:
-            result = change.commit or self._written()
-            for parent in change.parents or [self.place.empty_tree]:
-                done = self.git.run("diff-tree", "--name-only", *_COMPARED, parent, result, "--", *specs)
-                found.update(_split(done.out))
+        for portion in _portions(specs if listed else []):
+            found |= self._readable(listed, portion)
         return found
+
+    def _readable(self, changes: Sequence[Change], specs: Sequence[str]) -> set[str]:
+        """What matches those of the pathspecs that git can read."""
+        try:
+            return self._matching(changes, specs)
+        except GitError as error:
+            if error.done.code != _FATAL:
+                raise
+        if len(specs) == 1:
+            return set()
+        # Asked for by itself, each tells whether it can be read; together again, as some exclude what others match.
+        good = [spec for spec in specs if self._reads(changes, spec)]
+        return self._matching(changes, good) if good else set()
+
+    def _reads(self, changes: Sequence[Change], spec: str) -> bool:
+        try:
+            self._matching(changes, [spec])
+        except GitError:
+            return False
+        return True
+
+    def _matching(self, changes: Sequence[Change], specs: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        for parent in {parent for change in changes if not change.commit for parent in self._sides(change)}:
+            found.update(self._index_against(parent, ["--", *specs]))
+        commits = [change for change in changes if change.commit]
+        for change in self._compared(commits, ["--", *specs]) if commits else []:
+            found.update(change.paths, change.doubtful)
+        return found
+
+    def _sides(self, change: Change) -> Sequence[str]:
+        return change.parents or [self.place.empty_tree]
 
     def entries(self, tree: str, paths: Sequence[str]) -> dict[str, str]:
         """Mode and object at each of the paths in a tree; those that are not there are left out."""
-        done = self.git.run("ls-tree", "-z", "--full-tree", tree, "--", *paths)
-        entries = [entry.partition("\t") for entry in _split(done.out)]
-        return {path: what for what, _, path in entries if path in set(paths)}
+        wanted, found = set(paths), {}
+        for portion in _portions(paths):
+            done = self.git.run("ls-tree", "-z", "--full-tree", tree, "--", *portion)
+            entries = [entry.partition("\t") for entry in _split(done.out)]
+            found.update({path: what for what, _, path in entries if path in wanted})
+        return found
 
-    def _index_against(self, parent: str) -> list[str]:
+    def _index_against(self, parent: str, specs: Sequence[str]) -> list[str]:
         env = {"GIT_INDEX_FILE": self.index} if self.index else {}
-        specs = self._specs()
-        return _split(self.git.run("diff-index", "--cached", "--name-only", *_COMPARED, parent, *specs, env=env).out)
+        # What was added with --intent-to-add is in the index, and in no commit.
+        options = ("--cached", "--ita-invisible-in-index", "--name-only", *_COMPARED)
+        # What a monitor knows of the work tree is not asked for, and takes its time.
+        done = self.git.run("-c", "core.fsmonitor=false", "diff-index", *options, parent, *specs, env=env)
+        return _split(done.out)
 
     def _written(self) -> Oid:
         """The tree of the index."""
@@ -171,11 +231,12 @@ class Touched:
         if all(revision.startswith("^") for revision in revisions):
             return []
         question = "".join(f"{revision}\n" for revision in revisions).encode()
-        done = self.git.run("rev-list", "--stdin", "--no-commit-header", f"--format={_FORMAT}", stdin=question)
+        options = ("--stdin", "--no-commit-header", "--encoding=UTF-8", f"--format={_FORMAT}")
+        done = self.git.run(*_TRAILERS, "rev-list", *options, stdin=question)
         found = [_parsed(line) for line in done.text.split("\n")[:-1]]
-        return self._compared(found)
+        return self._compared(found, self._specs())
 
-    def _compared(self, changes: Sequence[Change]) -> list[Change]:
+    def _compared(self, changes: Sequence[Change], specs: Sequence[str]) -> list[Change]:
         """The changes with what they touch, from one comparison with each parent."""
         pairs = [(change, parent) for change in changes for parent in change.parents or (None,)]
         # With one parent named, git takes the commit for one that has no other (git-diff-tree(1), "--stdin").
@@ -183,7 +244,7 @@ class Touched:
             f"{change.commit} {parent}\n" if parent else f"{change.commit}\n" for change, parent in pairs
         )
         options = ("--stdin", "--root", "--always", "--raw", *_COMPARED)
-        out = iter(_split(self.git.run("diff-tree", *options, *self._specs(), stdin=question.encode()).out))
+        out = iter(_split(self.git.run("diff-tree", *options, *specs, stdin=question.encode()).out))
         # Raw: the name of a commit stands by itself, and what begins with a colon comes before a path. With names
         # alone, a file that is named like a commit would pass for one.
         sides: list[list[str]] = []
@@ -235,23 +296,27 @@ class _Merge:
     def dropped(self) -> set[str]:
         here = self.touched.entries(self.result, self.paths)
         sides = {parent: self.touched.entries(parent, self.paths) for parent in self.parents}
+        lost: dict[tuple[Oid, Oid], set[str]] = {}
         found = set()
         for path in self.paths:
             winners = [parent for parent in self.parents if sides[parent].get(path) == here.get(path)]
             losers = [parent for parent in self.parents if parent not in winners]
+            for pair in product(winners, losers):
+                if pair not in lost:
+                    lost[pair] = self._lost(*pair, sides[pair[1]], here)
             # What one of the winning sides contains is not lost.
-            if any(all(self._loses(path, loser, winner) for winner in winners) for loser in losers):
+            if any(all(path in lost[winner, loser] for winner in winners) for loser in losers):
                 found.add(path)
         return found
 
-    def _loses(self, path: str, loser: Oid, winner: Oid) -> bool:
-        """Whether having the path as the winner has it throws away what the loser did to it."""
+    def _lost(self, winner: Oid, loser: Oid, theirs: Mapping[str, str], here: Mapping[str, str]) -> set[str]:
+        """Where having a path as the winner has it would throw away what the loser did to it."""
         git = self.touched.git
         bases = git.run("merge-base", "--all", winner, loser, codes=(0, 1)).text.split()
-        entry = self.touched.entries(loser, [path]).get(path)
-        before = [self.touched.entries(base, [path]).get(path) for base in bases] or [None]
-        if all(base == entry for base in before):
-            return False
+        before = [self.touched.entries(base, self.paths) for base in bases] or [{}]
+        changed = [path for path in self.paths if any(base.get(path) != theirs.get(path) for base in before)]
+        if not changed:
+            return set()
         done = git.run(
             *("merge-tree", "--write-tree", "--allow-unrelated-histories", "-z", "--name-only", "--no-messages"),
             *(winner, loser),
@@ -259,9 +324,10 @@ class _Merge:
         )
         answer = _split(done.out)
         # Before git 2.38 there is no such merge-tree: going by names alone then, the side's work counts as dropped.
-        if done.code not in {0, 1} or not answer or path in answer[1:]:
-            return True
-        return self.touched.entries(answer[0], [path]) != self.touched.entries(self.result, [path])
+        if done.code not in {0, 1} or not answer:
+            return set(changed)
+        merged, conflicts = self.touched.entries(answer[0], changed), set(answer[1:])
+        return {path for path in changed if path in conflicts or merged.get(path) != here.get(path)}
 
 
 def _merged(change: Change, sides: Sequence[Sequence[str]]) -> Change:
@@ -286,13 +352,21 @@ def _parsed(line: str) -> Change:
             (),
             commit=Oid(commit),
             parents=tuple(map(Oid, parents.split())),
-            at=datetime.fromtimestamp(int(date), UTC),
+            at=_moment(date),
             claims=frozenset(_claims(claims)),
         )
-    except (ValueError, OverflowError, OSError) as error:
+    except ValueError as error:
         raise GitclaimError(
             f"git rev-list answered something else than it was asked: {printable(line)[:100]}"
         ) from error
+
+
+def _moment(seconds: str) -> datetime:
+    """A commit's date, or the nearest one there is: git keeps commits whose dates are nonsense."""
+    try:
+        return datetime.fromtimestamp(int(seconds or 0), UTC)
+    except (ValueError, OverflowError, OSError):
+        return _LAST
 
 
 def _claims(trailers: str) -> Iterable[ClaimId]:
@@ -302,6 +376,25 @@ def _claims(trailers: str) -> Iterable[ClaimId]:
         except ValueError:
             # Somebody's own use of the word.
             continue
+
+
+def _leads_out(pattern: str) -> bool:
+    """Whether a pattern can match nothing in the repository, and would only make git stop."""
+    return "\0" in pattern or len(pattern) > _LONGEST or pattern.startswith("/") or ".." in pattern.split("/")
+
+
+def _portions(words: Iterable[str]) -> Iterator[list[str]]:
+    """The words in as many portions as it takes for each to fit on a command line."""
+    portion: list[str] = []
+    size = 0
+    for word in words:
+        if portion and size + len(word) > _ROOM:
+            yield portion
+            portion, size = [], 0
+        portion.append(word)
+        size += len(word)
+    if portion:
+        yield portion
 
 
 def _split(out: bytes) -> list[str]:

@@ -16,7 +16,7 @@ from gitclaim.errors import Reason
 from gitclaim.names import ClaimId, RefName, Session
 from gitclaim.policy import Policy, Unclaimed
 from gitclaim.registry import Found, Holding, Standing
-from gitclaim.resources import Kind, Resource, ancestors, is_above
+from gitclaim.resources import PATTERNS, Kind, Resource, ancestors, is_above
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Allowed:
     Args:
         own: this session's claims that the changes fall under.
         unclaimed: touched paths that nobody claimed.
-        lost: those of this session's lost claims that the changes would have fallen under.
+        lost: those of this session's lost claims that the changes would have fallen under, and fall under no other.
     """
 
     own: tuple[Holding, ...] = ()
@@ -105,32 +105,39 @@ def verdict(changes: Sequence[Change], view: View, policy: Policy) -> Verdict:
     blocks: list[Block] = []
     own: dict[ClaimId, Holding] = {}
     unclaimed: dict[str, Change] = {}
+    bare: list[str] = []
     for change in changes:
-        for path in (*change.paths, *change.doubtful):
+        for path, surely in (*((path, True) for path in change.paths), *((path, False) for path in change.doubtful)):
             standing = _at(path, tree, view)
             foreign = [one for one in standing if _excludes(one, change, view, named)]
             blocks += _blocks(path, foreign[:1], change, view)
-            if path not in change.doubtful:
+            if surely:
                 mine = [one for one in standing if _is_own(one, view)]
                 own.update({one.claim.id: Holding(one.claim, one.oid) for one in mine if one.claim})
-                if not (foreign or change.claims or any(_covers(one, path) for one in mine)):
+                if any(_covers(one, path) for one in mine):
+                    continue
+                bare.append(path)
+                if not (foreign or change.claims):
                     unclaimed.setdefault(path, change)
     if policy.unclaimed is Unclaimed.DENY:
         blocks += [_without_claim(path, change, view) for path, change in unclaimed.items()]
     if blocks:
         return Blocked(tuple(blocks), tuple(own.values()))
-    touched = [path for change in changes for path in change.paths]
-    return Allowed(tuple(own.values()), tuple(unclaimed), _concerned(view.lost, touched))
+    # What was lost and claimed again is not lost.
+    return Allowed(tuple(own.values()), tuple(unclaimed), _concerned(view.lost, bare))
 
 
 class _Tree:
-    """What was found, by the refs it stands at, and by the refs it stands below."""
+    """What was found, by the refs it stands at, and by the refs it stands below; and where patterns stand."""
 
     def __init__(self, found: Iterable[Found]) -> None:
         self.at: dict[RefName, Found] = {}
         self.below: dict[RefName, list[Found]] = {}
+        self.patterned: list[Found] = []
         for one in found:
             self.at[one.ref] = one
+            if is_above(PATTERNS, one.ref):
+                self.patterned.append(one)
             for upper in ancestors(one.ref):
                 self.below.setdefault(upper, []).append(one)
 
@@ -151,7 +158,7 @@ def _at(path: str, tree: _Tree, view: View) -> list[Found]:
     """What may hold the path."""
     found = list(tree.touching(path_ref(path)))
     if view.matched:
-        found += [one for one in view.found if one.claim and path in view.matched.get(one.claim.id, ())]
+        found += [one for one in tree.patterned if one.claim and path in view.matched.get(one.claim.id, ())]
     return found
 
 

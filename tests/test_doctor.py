@@ -2,6 +2,8 @@
 
 import json
 import os
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from gitclaim.clock import SystemClock
 from gitclaim.doctor import diagnose
 from gitclaim.errors import UnreachableError
+from gitclaim.githook import HUSKY_WAY
 from gitclaim.health import Facts, Health
 from gitclaim.registry import Registry
 from gitclaim.workspace import Surroundings, Workspace
@@ -31,10 +34,29 @@ def named(found: list[dict[str, Any]], name: str, health: str) -> list[str]:
 
 def test_a_sound_clone_is_healthy_and_nothing_stays_behind(clones: Clones) -> None:
     """The probe claim is released, and no check complains."""
+    clones.alice.claim("install")
     found = checks(clones.alice)
     assert {check["health"] for check in found} == {"ok"}
-    assert {check["name"] for check in found} >= {"git", "registry", "keys", "mirror", "overlap", "reach", "writing"}
+    assert {check["name"] for check in found} >= {"git", "registry", "keys", "hooks", "mirror"}
+    assert {check["name"] for check in found} >= {"overlap", "reach", "writing"}
     assert clones.remote.refs("refs/claims") == {}
+
+
+def hooks(repo: Repo, code: int = 0) -> list[tuple[str, str, str | None]]:
+    """What the doctor says of a clone's hooks: how each check came out, what was found, what mends it."""
+    found = checks(repo, "--offline", code=code)
+    return [(check["health"], check["message"], check["mend"]) for check in found if check["name"] == "hooks"]
+
+
+def mended(repo: Repo, mend: str) -> None:
+    """Do what the doctor says, word by word, and ask again."""
+    for line in mend.split(" && "):
+        words = shlex.split(line)
+        if words[0] == "gitclaim":
+            repo.claim(*words[1:])
+        else:
+            subprocess.run(words, cwd=repo.path, check=True)
+    assert [health for health, _, _ in hooks(repo)] == ["ok"]
 
 
 def test_text_tells_the_mend_below_the_finding(clones: Clones) -> None:
@@ -142,6 +164,121 @@ def test_a_remote_that_pushes_elsewhere_is_told_about(clones: Clones) -> None:
     clones.alice.git("config", "remote.origin.pushurl", str(clones.remote.path))
     (message,) = named(checks(clones.alice), "registry", "warning")
     assert str(clones.remote.path) in message
+
+
+def test_missing_hooks_are_found(alice: Repo) -> None:
+    """All of them, or some."""
+    where = alice.path / ".git/hooks"
+    message = f"no hook of gitclaim's in {where}: git asks nobody before it commits or pushes"
+    assert hooks(alice) == [("warning", message, "gitclaim install")]
+    mended(alice, "gitclaim install")
+    assert hooks(alice) == [("ok", f"git asks gitclaim before it commits and pushes ({where})", None)]
+    alice.claim("uninstall", "--pre-push", "--commit-msg")
+    assert hooks(alice) == [("warning", f"missing: commit-msg, pre-push in {where}", "gitclaim install")]
+    mended(alice, "gitclaim install")
+
+
+def test_a_hook_in_the_place_of_ours_is_found(alice: Repo) -> None:
+    """Somebody's own, which is kept and run first once it is mended."""
+    alice.claim("install", "--pre-commit")
+    hook = alice.path / ".git/hooks/pre-push"
+    hook.write_text("#!/bin/sh\n")
+    found = hooks(alice)
+    assert (found[-1][0], found[-1][1]) == ("warning", f"not gitclaim's: pre-push in {hook.parent}")
+    mended(alice, found[-1][2] or "")
+
+
+def test_a_hook_that_is_not_executable_is_a_failure(alice: Repo) -> None:
+    """Git passes over it and says so once in a while; somebody believes to be guarded."""
+    alice.claim("install")
+    hook = alice.path / ".git/hooks/pre-push"
+    hook.chmod(0o644)
+    message = f"not executable, so git passes over it: pre-push in {hook.parent}"
+    assert hooks(alice, code=1) == [("failure", message, "gitclaim install")]
+    mended(alice, "gitclaim install")
+
+
+def test_a_hook_of_another_gitclaim_is_found(alice: Repo) -> None:
+    """An older text, or one that names another interpreter."""
+    alice.claim("install")
+    hook = alice.path / ".git/hooks/pre-commit"
+    hook.write_text("#!/bin/sh\n# gitclaim hook, text 0. From before the first release.\n")
+    message = f"another text than this gitclaim's: pre-commit in {hook.parent}"
+    assert hooks(alice) == [("warning", message, "gitclaim install")]
+    mended(alice, "gitclaim install")
+
+
+@pytest.mark.parametrize("elsewhere", ["other", "/dev/null", ""])
+@pytest.mark.parametrize("scope", ["local", "global"])
+def test_hooks_that_the_configuration_leads_past_are_a_failure(alice: Repo, scope: str, elsewhere: str) -> None:
+    """Ours lie where git looked once."""
+    alice.claim("install")
+    usual = alice.path / ".git/hooks"
+    path = str(alice.path.parent / elsewhere) if elsewhere == "other" else elsewhere
+    alice.git("config", f"--{scope}", "core.hooksPath", path)
+    found = hooks(alice, code=1)
+    back = {
+        "local": "git config --local --unset-all core.hooksPath",
+        "global": f"git config --local core.hooksPath {usual}",
+    }[scope]
+    if elsewhere == "other":
+        install = {"local": "gitclaim install", "global": "gitclaim install --shared"}[scope]
+        message = f"core.hooksPath leads git to {path}; gitclaim's hooks in {usual} never run"
+        assert found[0] == ("failure", message, f"{back}, or {install}")
+    else:
+        message = f"core.hooksPath ({scope} configuration) turns git's hooks off: git asks nobody"
+        assert found == [("failure", message, back)]
+    mended(alice, back)
+
+
+def test_hooks_that_lie_in_both_places_are_in_order(alice: Repo) -> None:
+    """Those git runs are there; the others do no harm."""
+    alice.claim("install")
+    alice.git("config", "core.hooksPath", str(alice.path.parent / "other"))
+    found = hooks(alice, code=1)
+    mended(alice, (found[0][2] or "").partition(", or ")[2])
+
+
+def test_hooks_in_a_linked_work_tree_of_its_own_are_found(alice: Repo, tmp_path: Path) -> None:
+    """Git looks in the common directory."""
+    alice.git("worktree", "add", "-q", str(tmp_path / "linked"), "-b", "linked")
+    linked = Repo(tmp_path / "linked", session="alice")
+    alice.claim("install", "--pre-commit")
+    private = Path(linked.git("rev-parse", "--absolute-git-dir"), "hooks")
+    (alice.path / ".git/hooks").rename(private)
+    found = hooks(linked)
+    assert found[0] == (
+        "warning",
+        f"git does not look into {private}: linked work trees share their hooks",
+        f"rm -r {private} && gitclaim install",
+    )
+    mended(linked, found[0][2] or "")
+
+
+@pytest.mark.parametrize("manager", ["pre-commit", "lefthook", "husky"])
+def test_hooks_that_a_manager_was_told_to_run_are_in_order(alice: Repo, manager: str) -> None:
+    """They need no files of ours; until it is told, the doctor says who manages them."""
+    directory = alice.path / {"husky": ".husky/_"}.get(manager, ".git/hooks")
+    directory.mkdir(parents=True, exist_ok=True)
+    mark = {"pre-commit": "# File generated by pre-commit: x", "lefthook": "call_lefthook run", "husky": "./h"}[manager]
+    names = ("pre-commit", "pre-merge-commit", "prepare-commit-msg", "pre-push")
+    for name in names:
+        (directory / name).write_text(f"#!/bin/sh\n{mark}\n")
+    if manager == "husky":
+        alice.git("config", "core.hooksPath", ".husky/_")
+    (found,) = hooks(alice)
+    assert found[0] == "warning"
+    assert found[1].endswith(f"; {manager} manages them")
+    assert found[2] == (HUSKY_WAY if manager == "husky" else "gitclaim install")
+    ids = ("gitclaim-commit", "gitclaim-message", "gitclaim-push")
+    files = {
+        "pre-commit": {".pre-commit-config.yaml": "".join(f"  - id: {one}\n" for one in ids)},
+        "lefthook": {"lefthook.yml": "".join(f"      run: gitclaim-hook {name} {{0}}\n" for name in names)},
+        "husky": {f".husky/{name}": HUSKY_WAY.partition(" line: ")[2] for name in names},
+    }
+    for name, text in files[manager].items():
+        (alice.path / name).write_text(text)
+    assert [health for health, _, _ in hooks(alice)] == ["ok"]
 
 
 def test_an_old_git_is_a_failure(clones: Clones) -> None:

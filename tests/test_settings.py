@@ -14,7 +14,13 @@ from tests.kit.repos import Repo
     ("text", "message"),
     [
         ("# a\n\nregsitry: origin\n", "line 3: unknown key: regsitry; did you mean registry?"),
-        ("owner: me\n", "line 1: unknown key: owner; known keys: registry, session-variables, timeout, ttl"),
+        (
+            "owner: me\n",
+            (
+                "line 1: unknown key: owner; known keys: budget, exempt, fresh, guard, offline, registry, "
+                "session-variables, timeout, ttl, unclaimed"
+            ),
+        ),
         ("ttl: 1h\nttl: 2h\n", "line 2: ttl stands there twice"),
         ("ttl: 5x\n", "line 1: ttl: not a length of time: '5x'"),
         ("\n\nttl: 31d\n", "line 3: ttl: a lease of 31d is too long"),

@@ -1,14 +1,13 @@
 """What `install` and `uninstall` have in common: which hooks are meant, where git looks for them, what was done."""
 
 from collections.abc import Callable, Iterable
-from shlex import quote
 from typing import Any, Final
 
 import click
 
 from gitclaim.cli.present import Style
 from gitclaim.errors import GitclaimError
-from gitclaim.githook import HOOKS, HookPlace, Manager, Written
+from gitclaim.githook import BEFORE, HOOKS, HookPlace, Manager, Written
 from gitclaim.names import printable
 from gitclaim.workspace import Workspace
 
@@ -29,12 +28,11 @@ def hook_place(workspace: Workspace, *, shared: bool) -> HookPlace:
         GitclaimError: other repositories look there too, and nobody said that this is meant.
     """
     place = workspace.hook_place()
-    if not place.own and not shared:
-        own = quote(str(place.usual))
+    if not place.own and not shared and not place.off:
+        where = printable(str(place.directory))
         raise GitclaimError(
-            f"core.hooksPath ({place.scope} configuration) leads to {printable(str(place.directory))}, for all "
-            "repositories",
-            hint=f"git config --local core.hooksPath {own} gives this one hooks of its own; --shared writes there",
+            f"core.hooksPath ({place.scope} configuration) leads to {where}, and not for this repository alone",
+            hint=f"{place.way_back}, for hooks of its own; --shared writes to {where}",
         )
     return place
 
@@ -54,6 +52,10 @@ def written_lines(written: Iterable[Written], style: Style) -> list[str]:
     for one in written:
         done = style.paint(f"{one.done}:", fg=_COLOURS.get(one.done, "green"))
         after = ", after the hook that was there before" if one.chained and one.done not in {"restored", "left"} else ""
-        left = ": not gitclaim's any more, but what was there before it is kept beside it" if one.done == "left" else ""
+        left = (
+            f": not gitclaim's any more; what was there before is kept as {one.name}{BEFORE}"
+            if one.done == "left"
+            else ""
+        )
         lines.append(f"{done} {one.name}{after}{left}")
     return lines

@@ -8,16 +8,14 @@ import click
 from gitclaim.cli.door import Answer, Door, answers, example
 from gitclaim.cli.hooked import hook_options, hook_place, written_json, written_lines
 from gitclaim.errors import GitclaimError
-from gitclaim.githook import HOOKS, Manager
+from gitclaim.githook import HOOKS, HUSKY_WAY, Manager
 from gitclaim.names import printable
 
 _NOTES: Final = {
-    Manager.PRE_COMMIT: "note: pre-commit's hooks run first; or name this hook in its configuration (docs/hooks.md)",
-    Manager.LEFTHOOK: "note: lefthook's hooks run first; `lefthook install` would put them back in this one's place: "
-    "then run gitclaim install again, or name `gitclaim-hook pre-commit` in lefthook.yml (docs/hooks.md)",
+    Manager.PRE_COMMIT: "note: pre-commit's hooks run after these; or name these in .pre-commit-config.yaml instead",
+    Manager.LEFTHOOK: "note: lefthook's hooks run first; `lefthook install` puts them in these ones' place: then run "
+    "gitclaim install again, or name `gitclaim-hook pre-commit` in lefthook.yml instead",
 }
-
-_HUSKY: Final = """end the files .husky/pre-commit and .husky/pre-push with the line: gitclaim-hook "${0##*/}" "$@\""""
 
 
 @click.command("install", epilog=example("gitclaim install"))
@@ -34,11 +32,16 @@ def command(*, door: Door, shared: bool, **chosen: Any) -> Answer:  # noqa: ANN4
     if workspace.place.top is None:
         raise GitclaimError("a bare repository has no commits of its own", hint="install in a clone or a work tree")
     place = hook_place(workspace, shared=shared)
+    if place.off:
+        raise GitclaimError(
+            f"core.hooksPath ({place.scope} configuration) turns git's hooks off",
+            hint=f"{place.way_back}, which turns them on here",
+        )
     manager = place.manager
     if manager is Manager.HUSKY:
         raise GitclaimError(
             f"husky manages the hooks in {printable(str(place.directory))}, and would overwrite them",
-            hint=_HUSKY,
+            hint=HUSKY_WAY,
         )
     names = [name for name in HOOKS if chosen[name.replace("-", "_")]] or list(HOOKS)
     written = workspace.install_hooks(place, names, sys.executable)

@@ -1,5 +1,6 @@
 """`gitclaim uninstall`."""
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -22,9 +23,14 @@ def command(*, door: Door, shared: bool, **chosen: Any) -> Answer:  # noqa: ANN4
     workspace = door.open()
     place = hook_place(workspace, shared=shared)
     names = [name for name in HOOKS if chosen[name.replace("-", "_")]] or list(HOOKS)
-    where = printable(str(place.directory))
     written = workspace.uninstall_hooks(place, names)
+    lines = [*written_lines(written, door.style()), f"in {printable(str(place.directory))}"] if written else []
+    if place.shadowed:
+        # From before the configuration led git elsewhere; they would run again if it stopped doing so.
+        also = workspace.uninstall_hooks(replace(place, directory=place.usual), names)
+        lines += [*written_lines(also, door.style()), f"in {printable(str(place.usual))}"] if also else []
+        written = [*written, *also]
     if not written:
-        return Answer("nothing", written_json(place, written, None), f"no hook of gitclaim's in {where}")
-    lines = [*written_lines(written, door.style()), f"in {where}"]
+        text = f"no hook of gitclaim's in {printable(str(place.directory))}"
+        return Answer("nothing", written_json(place, written, None), text)
     return Answer("uninstalled", written_json(place, written, None), "\n".join(lines))

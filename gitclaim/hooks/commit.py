@@ -47,8 +47,8 @@ def prepare_commit_msg(hook: Hook, file: str) -> int:
     workspace = hook.open()
     touched = workspace.touched(hook.environ.get("GIT_INDEX_FILE"))
     change = touched.staged(touched.merging(hook.environ, automatic=True))
-    if change.paths:
-        touched.note(str(Path(hook.cwd, file)), falls_under(workspace.registry(), change))
+    if change.paths or change.doubtful:
+        touched.note(str(Path(hook.cwd, file)), falls_under(workspace.registry(), change, touched))
     return Exit.DONE
 
 

@@ -33,8 +33,14 @@ def pre_push(hook: Hook, remote: str, lines: bytes) -> int:
     changes = touched.outgoing(updates, remote, workspace.alike(remote), policy.guards)
     if not changes:
         return Exit.DONE
-    ruling = enforce(workspace.registry(), changes, touched, policy, sync=True)
-    if isinstance(ruling.verdict, Blocked) or ruling.offline:
+    registry = workspace.registry()
+    ruling = enforce(registry, changes, touched, policy, sync=True)
+    if isinstance(ruling.verdict, Blocked) and not ruling.offline:
+        # Tracking refs show what was fetched: what others landed since, or on a branch this clone does not follow,
+        # is not this push's. Only the remote can tell.
+        changes = touched.outgoing(updates, remote, workspace.alike(remote), policy.guards, ask=True)
+        ruling = enforce(registry, changes, touched, policy, sync=False)
+    if isinstance(ruling.verdict, Blocked) or ruling.verdict.lost or ruling.offline:
         from gitclaim.cli.ruling import ruling_notes  # noqa: PLC0415 - most pushes have nothing in their way
 
         hook.say(ruling_notes(ruling, hook.style()))
