@@ -1,9 +1,8 @@
 """The words of hooks: which there are, what there is at a hook's place, and who else puts something there."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 HOOKS: Final = ("pre-commit", "pre-merge-commit", "prepare-commit-msg", "commit-msg", "pre-push")
 """The hooks that are installed, by git's names for them."""
@@ -27,8 +26,7 @@ class Manager(StrEnum):
     PRE_COMMIT = "pre-commit"
 
 
-@dataclass(frozen=True, slots=True)
-class HookPlace:
+class HookPlace(NamedTuple):
     """Where git looks for hooks.
 
     Args:
@@ -55,8 +53,7 @@ class HookPlace:
         return self.scope in {"", "local", "worktree"}
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """What became of one hook.
 
     Args:

@@ -1,7 +1,7 @@
 """Moving live claims from the repository itself to a remote registry, as they are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gitclaim.errors import GitclaimError
 from gitclaim.protocol import remove_strays
@@ -9,8 +9,7 @@ from gitclaim.refstore.contract import ABSENT, Lost, Refused, Swap, Swapped, Unk
 from gitclaim.registry import Holding, Registry
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(NamedTuple):
     """What became of the claims.
 
     Args:

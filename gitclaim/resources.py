@@ -3,11 +3,10 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from posixpath import normpath
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from gitclaim.errors import UsageError
 from gitclaim.names import RefName, is_printable, printable
@@ -67,8 +66,7 @@ class Kind(StrEnum):
 _KINDS: Final = frozenset(kind.value for kind in Kind)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Resource:
+class Resource(NamedTuple):
     """One thing that can be claimed, in normal form.
 
     Args:

@@ -1,9 +1,8 @@
 """Sweeping: remove what died, each ref by exact id, so that a renewal in the last moment wins."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from gitclaim.claim import MalformedError, parse_commit
 from gitclaim.names import RefName
@@ -23,8 +22,7 @@ RECORDS_KEPT: Final = timedelta(days=30)
 _DEAD: Final = frozenset({Standing.EXPIRED, Standing.VOID, Standing.UNTRUSTED, Standing.MALFORMED})
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(NamedTuple):
     """What a sweep did.
 
     Args:

@@ -1,7 +1,6 @@
 """`gitclaim check`."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -19,8 +18,7 @@ from gitclaim.verdict import Blocked
 from gitclaim.workspace import Workspace
 
 
-@dataclass(frozen=True, slots=True)
-class _Checked:
+class _Checked(NamedTuple):
     resource: Resource
     seen: Situation
 
