@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gitclaim.errors import GitclaimError
@@ -93,6 +94,22 @@ class State:
         except (FileNotFoundError, NotADirectoryError):
             return []
         return [name for name in found if not name.startswith(".")]
+
+    def prune(self, now: datetime, older: timedelta, *parts: str, start: str = "") -> None:
+        """Remove the files in a directory that were not written to for that long.
+
+        Args:
+            now: the present moment.
+            older: how long.
+            parts: the directory.
+            start: what their names begin with.
+        """
+        with suppress(OSError):
+            for entry in os.scandir(self.at(*parts)):
+                if entry.name.startswith(start) and entry.is_file(follow_symlinks=False):
+                    age = now.timestamp() - entry.stat(follow_symlinks=False).st_mtime
+                    if age > older.total_seconds():
+                        os.unlink(entry.path)
 
     def make(self, *parts: str) -> str:
         """The directory, made if need be, for its owner alone.

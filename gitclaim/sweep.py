@@ -74,7 +74,7 @@ def sweep(
 
 def malformed(registry: Registry) -> list[Found]:
     """What stands in the store's view without being a claim."""
-    return [one for one in registry.look_all() if one.standing is Standing.MALFORMED]
+    return [one for one in _everything(registry) if one.standing is Standing.MALFORMED]
 
 
 def _everything(registry: Registry) -> list[Found]:

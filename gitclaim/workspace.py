@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from gitclaim import git as questions
@@ -266,6 +266,15 @@ class Workspace(NamedTuple):
         if noted != known:
             self.state.write(json.dumps(noted), "seen.json")
         return seen
+
+    def tidy(self) -> None:
+        """Remove what killed processes left in the clone's own files, and verdicts on claims that are long gone."""
+        now = self.around.clock.now()
+        for start in ("push.", "."):
+            self.state.prune(now, timedelta(hours=1), start=start)
+        self.state.prune(now, timedelta(hours=1), "verdicts", start=".")
+        # No lease is longer than 30 days; a claim that was renewed has another object, and another verdict.
+        self.state.prune(now, timedelta(days=60), "verdicts")
 
     def _registry(self, target: Target, store: RefStore) -> Registry:
         signer = signer_for(self.config, self.state, self.git.env)
