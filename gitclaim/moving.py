@@ -46,7 +46,7 @@ def move(holdings: Sequence[Holding], there: Registry) -> Moved:
 
 
 def _is_there(holding: Holding, there: Registry) -> bool:
-    """Whether a move that was cut short finds its own claim there; if it was renewed since, it is brought up to date."""
+    """Whether a move that was cut short finds its own claim there; if it was renewed, it is brought up to date."""
     parts = there.parts(holding.claim)
     older = [Swap(ref, oid, holding.oid) for ref, oid in parts.items() if oid != holding.oid]
     return len(parts) == len(holding.claim.refs) and isinstance(there.store.swap(older), Swapped)
