@@ -126,10 +126,10 @@ def touches(one: str, other: str) -> bool:
 def ancestors(ref: RefName) -> list[RefName]:
     """The refs that exclude this one from above, nearest first, the root of all claims last."""
     found = []
-    upper, _, _ = ref.rpartition("/")
+    upper = ref.above()
     while upper.startswith(CLAIMS):
-        found.append(RefName(upper))
-        upper, _, _ = upper.rpartition("/")
+        found.append(upper)
+        upper = upper.above()
     return found
 
 
