@@ -1,7 +1,7 @@
 """A person removes another's live claim, and says why."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gitclaim.claim import Claim, purpose_text, whole_seconds
 from gitclaim.errors import Exit, GitclaimError, UsageError
@@ -13,8 +13,7 @@ from gitclaim.registry import Found, Registry, Standing, covers
 from gitclaim.resources import Resource
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
+class Removed(NamedTuple):
     """What was removed.
 
     Args:

@@ -1,15 +1,13 @@
 """The words for what is about to be committed, pushed or merged: the changes, and the paths they touch."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gitclaim.names import ClaimId, Oid
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What one commit touches, or the commit that is being made.
 
     Paths are relative to the repository's root, with `/` between components, bytes that are not UTF-8 as surrogates.
@@ -32,8 +30,7 @@ class Change:
     claims: frozenset[ClaimId] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """One ref of a push, as git tells a pre-push hook.
 
     Args:

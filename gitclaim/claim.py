@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from gitclaim.clock import show_duration
 from gitclaim.errors import UsageError
@@ -52,8 +51,7 @@ class NewerFormatError(ValueError):
     """The object is a claim in a format this version does not read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """What one claim says.
 
     Args:
@@ -103,11 +101,10 @@ class Claim:
 
     def until(self, expires: datetime) -> Self:
         """This claim with another end of its lease."""
-        return replace(self, expires=expires)
+        return self._replace(expires=expires)
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """What a claim needs of a commit object.
 
     Args:

@@ -1,9 +1,8 @@
 """Enforcing: bring the view up to date as far as the policy asks, read what concerns the changes, and judge."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from gitclaim.change import Change, Work
 from gitclaim.claim import GRACE, Claim
@@ -21,8 +20,7 @@ _CHAIN: Final = 1000
 """Steps of a claim's life that are looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(NamedTuple):
     """A verdict and what it rests on.
 
     Args:
@@ -54,10 +52,10 @@ def enforce(registry: Registry, changes: Sequence[Change], work: Work, policy: P
     # Below zero the clock was set back: until it catches up, any mirror would look fresh.
     if sync or age is None or not 0 <= age <= policy.fresh.total_seconds():
         ruling = _refreshed(registry, policy, ruling)
-    ruling = replace(ruling, verdict=judge(registry, changes, work, policy))
+    ruling = ruling._replace(verdict=judge(registry, changes, work, policy))
     if isinstance(ruling.verdict, Blocked) and ruling.age != 0 and not ruling.offline:
         ruling = _refreshed(registry, policy, ruling)
-        ruling = replace(ruling, verdict=judge(registry, changes, work, policy))
+        ruling = ruling._replace(verdict=judge(registry, changes, work, policy))
     return ruling
 
 
@@ -102,7 +100,7 @@ def judge(registry: Registry, changes: Sequence[Change], work: Work, policy: Pol
     """
     view = _view(registry, changes, past=past)
     counting = {Standing.LIVE, Standing.EXPIRED} if past else {Standing.LIVE}
-    view = replace(view, matched=_matched((one for one in view.found if one.standing in counting), changes, work))
+    view = view._replace(matched=_matched((one for one in view.found if one.standing in counting), changes, work))
     settled: set[int] = set()
     while True:
         given = verdict(changes, view, policy)
@@ -111,7 +109,7 @@ def judge(registry: Registry, changes: Sequence[Change], work: Work, policy: Pol
         if unchecked:
             judged = registry.judged(one for one in view.found if one.oid in unchecked)
             known = {(one.ref, one.oid): one for one in judged}
-            view = replace(view, found=tuple(known.get((one.ref, one.oid), one) for one in view.found))
+            view = view._replace(found=tuple(known.get((one.ref, one.oid), one) for one in view.found))
             continue
         doubts = {id(one.change): one.change for one in blocks if one.path in one.change.doubtful}
         if not doubts.keys() - settled:
@@ -129,14 +127,14 @@ def _refreshed(registry: Registry, policy: Policy, ruling: Ruling) -> Ruling:
             raise UnreachableError(
                 f"{error.message}; the policy is `offline: deny`", hint=error.hint or "try again when it answers"
             ) from error
-        return replace(ruling, offline=error)
-    return replace(ruling, age=0.0)
+        return ruling._replace(offline=error)
+    return ruling._replace(age=0.0)
 
 
 def _settled(change: Change, paths: Iterable[str], work: Work) -> Change:
     """The merge with what it truly drops, and nothing that is in doubt but does not matter."""
     asked = set(paths) & set(change.doubtful)
-    return replace(change, doubtful=tuple(sorted(work.dropped(change, asked))))
+    return change._replace(doubtful=tuple(sorted(work.dropped(change, asked))))
 
 
 def _matched(found: Iterable[Found], changes: Sequence[Change], work: Work) -> Mapping[ClaimId, frozenset[str]]:

@@ -4,8 +4,7 @@ Minimum: git 2.34, for signing with ssh keys (2.34) and `rev-parse --path-format
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from gitclaim import process
 from gitclaim.errors import GitclaimError
@@ -52,8 +51,7 @@ class GitError(GitclaimError):
         self.done = done
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a repository lies.
 
     Args:
@@ -87,8 +85,7 @@ _EMPTY_TREES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Git:
+class Git(NamedTuple):
     """The git program on one repository.
 
     Args:
@@ -203,7 +200,7 @@ def placed(done: Completed) -> Place:
     if done.code or len(lines) != 7:  # noqa: PLR2004 - all questions answered
         return place
     branch = lines[6].removeprefix("refs/heads/") if lines[6].startswith("refs/heads/") else None
-    return replace(place, head=Oid(lines[5]), branch=branch)
+    return place._replace(head=Oid(lines[5]), branch=branch)
 
 
 def _plain(environ: Mapping[str, str]) -> dict[str, str]:
@@ -234,7 +231,7 @@ def configured(done: Completed) -> dict[str, list[str]]:
 
 def tracked(git: Git, pathspecs: Sequence[str], *, top: str) -> list[str]:
     """The tracked files that match any of the pathspecs, relative to the root."""
-    done = replace(git, cwd=top).run("ls-files", "-z", "--", *pathspecs)
+    done = git._replace(cwd=top).run("ls-files", "-z", "--", *pathspecs)
     return sorted({path for path in done.text.split("\0") if path})
 
 

@@ -1,10 +1,9 @@
 """The words of hooks: which there are, what there is at a hook's place, and who else puts something there."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from shlex import quote
-from typing import Final
+from typing import Final, NamedTuple
 
 HOOKS: Final = ("pre-commit", "pre-merge-commit", "prepare-commit-msg", "commit-msg", "pre-push")
 """The hooks that are installed, by git's names for them."""
@@ -37,8 +36,7 @@ class Manager(StrEnum):
     PRE_COMMIT = "pre-commit"
 
 
-@dataclass(frozen=True, slots=True)
-class HookPlace:
+class HookPlace(NamedTuple):
     """Where git looks for hooks.
 
     Args:
@@ -81,8 +79,7 @@ class HookPlace:
         return f"git config --local core.hooksPath {quote(str(self.usual))}"
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """What became of one hook.
 
     Args:

@@ -1,8 +1,8 @@
 """The words of a diagnosis: what was found out about a clone, and what each check says."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from gitclaim.githook import HookPlace, HookState
 
@@ -15,8 +15,7 @@ class Health(Enum):
     FAILURE = "failure"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """What one check says.
 
     Args:
@@ -32,8 +31,7 @@ class Check:
     mend: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What there is to know about a clone without asking its registry.
 
     Args:

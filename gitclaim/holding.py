@@ -1,8 +1,8 @@
 """What a holder does with its claims: renew, release, give. Each is a swap from the exact ids it last wrote."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import NamedTuple
 
 from gitclaim.claim import Claim, format_claim, renewal, whole_seconds
 from gitclaim.errors import GitclaimError, Reason
@@ -14,8 +14,7 @@ from gitclaim.registry import Found, Holding, Registry, Standing
 from gitclaim.resources import Resource, is_above, reduced
 
 
-@dataclass(frozen=True, slots=True)
-class Fence:
+class Fence(NamedTuple):
     """A claim this session held and holds no longer.
 
     Args:
@@ -31,8 +30,7 @@ class Fence:
     broken: Broken | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """What became of the claims a command was for.
 
     Args:
@@ -87,7 +85,7 @@ def release(registry: Registry, resources: Sequence[Resource]) -> Kept:
         if not rest:
             return None, [Swap(ref, oid, ABSENT) for ref, oid in parts.items()]
         # The patterns promised new files too; what is left is what it lists.
-        smaller = replace(claim, resources=rest, patterns=())
+        smaller = claim._replace(resources=rest, patterns=())
         kept, swaps = _rewritten(registry, holding, parts, smaller, format_claim(smaller, action="release part of"))
         return kept, [*swaps, *(Swap(ref, parts[ref], ABSENT) for ref in claim.refs if ref not in smaller.refs)]
 
@@ -106,7 +104,7 @@ def give(registry: Registry, resources: Sequence[Resource], to: Session) -> Kept
         raise GitclaimError(f"{to} is this session itself", hint="gitclaim list shows who else works here")
 
     def step(holding: Holding, parts: _Parts) -> tuple[Holding | None, Sequence[Swap]]:
-        given = replace(holding.claim, session=to)
+        given = holding.claim._replace(session=to)
         message = format_claim(given, action="give", notes=[("Given-By", registry.session)])
         return _rewritten(registry, holding, parts, given, message)
 

@@ -1,8 +1,7 @@
 """Which session this is: one it was told of, or a name made once for each work tree."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from gitclaim.errors import UsageError
 from gitclaim.names import Session, printable
@@ -11,8 +10,7 @@ from gitclaim.state import State
 VARIABLE: Final = "GITCLAIM_SESSION"
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Who we are.
 
     Args:
@@ -24,8 +22,7 @@ class Identity:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class MadeName:
+class MadeName(NamedTuple):
     """How a work tree gets a name of its own.
 
     Args:

@@ -1,10 +1,9 @@
 """The mirror: a remote registry's refs in the clone's own `refs/claims/*`, synced by one process at a time."""
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 
 from gitclaim.clock import Clock
 from gitclaim.errors import GitclaimError, UnreachableError
@@ -30,8 +29,7 @@ _SOON: Final = 2.0
 """Seconds within which a failed fetch is tried again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """What the clone's `refs/claims/*` are.
 
     Args:

@@ -1,7 +1,7 @@
 """Moving live claims from the repository itself to a remote registry, as they are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gitclaim.errors import GitclaimError
 from gitclaim.protocol import remove_strays
@@ -9,8 +9,7 @@ from gitclaim.refstore.contract import ABSENT, Lost, Refused, Swap, Swapped, Unk
 from gitclaim.registry import Holding, Registry
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(NamedTuple):
     """What became of the claims.
 
     Args:
@@ -36,8 +35,7 @@ def move(holdings: Sequence[Holding], there: Registry) -> Moved:
             case Swapped():
                 moved.append(holding)
             case Lost(current):
-                # A move that was cut short and is tried again finds its own claims.
-                here = all(current.get(ref) == holding.oid for ref in holding.claim.refs)
+                here = _is_there(holding, there)
                 if not here and any(oid != holding.oid for oid in current.values()):
                     # Only where somebody else is in the way: another process may be moving the same claim right now.
                     remove_strays(there, holding.claim.refs, holding.oid)
@@ -45,3 +43,10 @@ def move(holdings: Sequence[Holding], there: Registry) -> Moved:
             case Refused(message) | Unknown(message):
                 raise GitclaimError(f"could not move {holding.claim.title}: {message}", hint="run gitclaim init again")
     return Moved(tuple(moved), tuple(lost))
+
+
+def _is_there(holding: Holding, there: Registry) -> bool:
+    """Whether a move that was cut short finds its own claim there; if it was renewed, it is brought up to date."""
+    parts = there.parts(holding.claim)
+    older = [Swap(ref, oid, holding.oid) for ref, oid in parts.items() if oid != holding.oid]
+    return len(parts) == len(holding.claim.refs) and isinstance(there.store.swap(older), Swapped)

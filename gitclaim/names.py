@@ -50,6 +50,10 @@ class RefName(str):
             raise ValueError(f"not a full ref name: {text!r}")
         return super().__new__(cls, text)
 
+    def above(self) -> Self:
+        """The ref name one component shorter; what is cut from a valid one needs no second look."""
+        return str.__new__(type(self), self.rpartition("/")[0])
+
 
 class ClaimId(str):
     """A claim's identity and nonce: a ULID, 26 characters of Crockford's base 32.

@@ -1,9 +1,9 @@
 """Claim objects in the repository's object database."""
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from pathlib import Path
 
 from gitclaim.claim import MESSAGE_LIMIT
 from gitclaim.errors import GitclaimError
@@ -63,7 +63,7 @@ class GitObjects:
     def _store_tree(self) -> None:
         """Have the empty tree in the object database: git can do without, `git fsck` and other programs can not."""
         tree = self.empty_tree
-        if not Path(self._place.common_dir, "objects", tree[:2], tree[2:]).exists():
+        if not os.path.exists(os.path.join(self._place.common_dir, "objects", tree[:2], tree[2:])):
             self._git.run("hash-object", "-t", "tree", "-w", "--stdin", stdin=b"")
 
     def read(self, oids: Iterable[Oid]) -> dict[Oid, bytes | str]:

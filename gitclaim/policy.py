@@ -1,9 +1,9 @@
 """The words of a policy: what a repository's people decided about commits and pushes."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 
 class Unclaimed(StrEnum):
@@ -25,8 +25,7 @@ class Offline(StrEnum):
     DENY = "deny"
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """What was decided.
 
     Args:

@@ -51,7 +51,7 @@ def facts(  # noqa: PLR0913 - what it looks at
 
 def _exposed(state: State) -> Iterator[tuple[str, str]]:
     """What must be its owner's alone and is not: the key signs claims, and the verdicts are believed."""
-    for path, mode in ((state.root, 0o700), (state.path(KEY), 0o600), (state.path("verdicts"), 0o700)):
+    for path, mode in ((state.path(), 0o700), (state.path(KEY), 0o600), (state.path("verdicts"), 0o700)):
         try:
             status = path.lstat()
         except FileNotFoundError:

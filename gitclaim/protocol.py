@@ -10,10 +10,9 @@
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Final
+from typing import Final, NamedTuple
 
 from gitclaim.claim import RESOURCE_LIMIT, Claim, format_claim, lease_end, renewal, whole_seconds
 from gitclaim.clock import show_duration
@@ -31,8 +30,7 @@ CONFIRM: Final = 2.0
 _BLOCKING: Final = frozenset({Standing.LIVE, Standing.FORMING, Standing.NEWER, Standing.MALFORMED})
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What is asked for.
 
     Args:
@@ -56,8 +54,7 @@ class Request:
     widen: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """The session holds everything it asked for.
 
     Args:
@@ -71,8 +68,7 @@ class Held:
     removed: tuple[Found, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Blocker:
+class Blocker(NamedTuple):
     """Why one resource can't be had.
 
     Args:
@@ -86,8 +82,7 @@ class Blocker:
     found: Found
 
 
-@dataclass(frozen=True, slots=True)
-class Denied:
+class Denied(NamedTuple):
     """Somebody else holds something of it; nothing was taken.
 
     Args:
@@ -102,8 +97,7 @@ class Denied:
 TakeOutcome = Held | Denied
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(NamedTuple):
     """What a view means for a request.
 
     Args:
@@ -137,7 +131,7 @@ def take(registry: Registry, request: Request) -> TakeOutcome:
         raise UsageError(
             f"{len(resources)} resources are too many for one claim", hint="claim the directory they lie in"
         )
-    return _Taking(registry, replace(request, resources=resources)).run()
+    return _Taking(registry, request._replace(resources=resources)).run()
 
 
 def wait_and_take(
@@ -251,19 +245,24 @@ class _Step(Enum):
     TRY = auto()
 
 
-@dataclass(slots=True)
 class _Taking:
-    """One take under way: what it learned between its attempts."""
+    """One take under way: what it learned between its attempts.
 
-    registry: Registry
-    request: Request
-    fresh: bool = False
-    confirmed: set[Oid] = field(default_factory=set)
-    removed: dict[Oid, Found] = field(default_factory=dict)
-    given_up: tuple[Holding, ...] = ()
-    taken: Holding | None = None
-    renewed: set[Oid] = field(default_factory=set)
-    refusal: str = ""
+    Args:
+        registry: where.
+        request: what; widening adds to it.
+    """
+
+    def __init__(self, registry: Registry, request: Request) -> None:
+        self.registry = registry
+        self.request = request
+        self.fresh = False
+        self.confirmed: set[Oid] = set()
+        self.removed: dict[Oid, Found] = {}
+        self.given_up: tuple[Holding, ...] = ()
+        self.taken: Holding | None = None
+        self.renewed: set[Oid] = set()
+        self.refusal = ""
 
     def run(self) -> TakeOutcome:
         try:
@@ -274,7 +273,7 @@ class _Taking:
                 names = ", ".join(resource.text for resource in lost)
                 error.hint = f"{names} was given up to widen, and could not be taken back; {error.hint or 'try again'}"
             raise
-        return replace(outcome, given_up=self._undo()) if isinstance(outcome, Denied) else outcome
+        return outcome._replace(given_up=self._undo()) if isinstance(outcome, Denied) else outcome
 
     def _decide(self) -> TakeOutcome:
         for attempt in range(ATTEMPTS + 1):
@@ -369,7 +368,7 @@ class _Taking:
         for claim in narrower:
             self.registry.ledger.forget(claim)
         others = (resource for holding in narrower.values() for resource in holding.claim.resources)
-        self.request = replace(self.request, resources=reduced([*self.request.resources, *others]))
+        self.request = self.request._replace(resources=reduced([*self.request.resources, *others]))
         return True
 
     def _undo(self) -> tuple[Resource, ...]:

@@ -1,8 +1,7 @@
 """The record of a broken claim: who removed another's live claim, and why."""
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from gitclaim.names import ClaimId, Oid, RefName, Session, is_printable
 
@@ -11,8 +10,7 @@ BROKEN: Final = RefName("refs/gitclaim/broken")
 _RECORD: Final = re.compile(r"break [^\n]*\n\n(.+)\n\nBroken: (\S+)\nObject: (\S+)\nSession: (\S+)\n", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(NamedTuple):
     """One broken claim.
 
     Args:

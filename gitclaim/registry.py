@@ -1,10 +1,9 @@
 """The registry as one session sees it: what stands there, and how it stands."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from gitclaim.claim import (
     GRACE,
@@ -45,8 +44,7 @@ class Standing(Enum):
     MALFORMED = "malformed"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What stands at one ref.
 
     Args:
@@ -68,8 +66,7 @@ class Found:
     verdict: Verdict | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(NamedTuple):
     """A claim and the object that carries it.
 
     Args:
@@ -81,8 +78,7 @@ class Holding:
     oid: Oid
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One step of a claim's life: it was taken, renewed or given.
 
     Args:
@@ -96,8 +92,7 @@ class Step:
     parent: Oid | None
 
 
-@dataclass(frozen=True, slots=True)
-class Registry:
+class Registry(NamedTuple):
     """Everything a rule needs: where claims stand, how they are written and judged, who we are, what time it is.
 
     Args:
@@ -213,8 +208,8 @@ def with_verdict(found: Found, verdict: Verdict | None) -> Found:
         return found
     if verdict.signature is Signature.BAD:
         note = "its signature is not good"
-        return replace(found, standing=Standing.UNTRUSTED, verdict=verdict, note=note)
-    return replace(found, verdict=verdict)
+        return found._replace(standing=Standing.UNTRUSTED, verdict=verdict, note=note)
+    return found._replace(verdict=verdict)
 
 
 def in_the_way(found: Iterable[Found], resource: Resource) -> list[Found]:

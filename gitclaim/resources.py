@@ -3,11 +3,10 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from posixpath import normpath
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from gitclaim.errors import UsageError
 from gitclaim.names import RefName, is_printable, printable
@@ -67,8 +66,7 @@ class Kind(StrEnum):
 _KINDS: Final = frozenset(kind.value for kind in Kind)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Resource:
+class Resource(NamedTuple):
     """One thing that can be claimed, in normal form.
 
     Args:
@@ -128,10 +126,10 @@ def touches(one: str, other: str) -> bool:
 def ancestors(ref: RefName) -> list[RefName]:
     """The refs that exclude this one from above, nearest first, the root of all claims last."""
     found = []
-    upper, _, _ = ref.rpartition("/")
+    upper = ref.above()
     while upper.startswith(CLAIMS):
-        found.append(RefName(upper))
-        upper, _, _ = upper.rpartition("/")
+        found.append(upper)
+        upper = upper.above()
     return found
 
 

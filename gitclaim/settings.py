@@ -4,10 +4,8 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from gitclaim.claim import check_lease
 from gitclaim.clock import parse_duration
@@ -28,8 +26,7 @@ _SECRET: Final = re.compile(r"(?<=://)([^/@:]*):[^/@]*(?=@)")
 _MEGABYTE: Final = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A registry as git is told of it.
 
     Args:
@@ -48,8 +45,7 @@ class Target:
         return self.name == EMBEDDED
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Everything configured, checked.
 
     Args:
@@ -68,7 +64,7 @@ class Settings:
     ttl: timedelta = timedelta(minutes=60)
     timeout: float = 30.0
     session_variables: tuple[str, ...] = ()
-    policy: Policy = field(default_factory=Policy)
+    policy: Policy = Policy()
 
 
 def read_settings(config: Mapping[str, list[str]], top: str | None) -> Settings:
@@ -81,7 +77,7 @@ def read_settings(config: Mapping[str, list[str]], top: str | None) -> Settings:
     Raises:
         GitclaimError: one of them makes no sense; says which and where.
     """
-    file = _read_file(Path(top) / FILE) if top else {}
+    file = _read_file(os.path.join(top, FILE)) if top else {}
     _check_spelling(config)
     wished = config.get("gitclaim.registry", [None])[-1]
     if wished is not None:
@@ -193,11 +189,11 @@ def _from(config: Mapping[str, list[str]], key: str, parse: Callable[[str], _Val
         raise GitclaimError(f"git config gitclaim.{key}: {error.message}", hint=error.hint) from error
 
 
-def _read_file(path: Path) -> dict[str, list[str]]:
+def _read_file(path: str) -> dict[str, list[str]]:
     try:
         # Not blocking, and looked at once it is open: the file comes with the tree, and a link in it may lead to a
         # pipe or a device.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - a descriptor
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise GitclaimError(f"{FILE} is no regular file", hint="remove it, or write settings into it")
             data = file.read(_MEGABYTE + 1)

@@ -3,15 +3,17 @@
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from gitclaim import process, sshsig
+from gitclaim import process
 from gitclaim.errors import GitclaimError
 from gitclaim.git import Git
 from gitclaim.names import Oid, printable
 from gitclaim.refstore.contract import Signature, Verdict
 from gitclaim.state import State
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEY: Final = "key"
 """The file of the key made for a clone, in the clone's own files."""
@@ -66,9 +68,9 @@ class CloneSigner:
         Raises:
             GitclaimError: there is no key and none can be made.
         """
-        key = self._state.path(KEY)
-        if not key.exists():
-            self._make(key)
+        key = self._state.at(KEY)
+        if not os.path.exists(key):
+            self._make(self._state.path(KEY))
         # The program is named too: a user's gpg.ssh.program may need their own agent.
         return (
             *("-c", "gpg.format=ssh", "-c", "gpg.ssh.program=ssh-keygen"),
@@ -82,15 +84,17 @@ class CloneSigner:
 
         if which("ssh-keygen", path=self._env.get("PATH")):
             return None
+        from gitclaim import sshsig  # noqa: PLC0415
+
         return sshsig.sign(self._state.read(KEY) or "", data)
 
     @property
     def mend(self) -> str:
         """See `Signer.mend`."""
-        key = printable(str(self._state.path(KEY)))
+        key = printable(self._state.at(KEY))
         return f"it signs with ssh-keygen and the clone's own key, {key}: remove that file to get a new one"
 
-    def _make(self, key: Path) -> None:
+    def _make(self, key: "Path") -> None:
         self._state.make()
         draft = key.with_name(f".{KEY}.{os.getpid()}")
         # In a directory nobody else can enter, under a name of our own, then linked: whoever comes second keeps the
@@ -101,6 +105,8 @@ class CloneSigner:
         try:
             done = process.run(argv, env=self._env, timeout=30)
         except FileNotFoundError:
+            from gitclaim import sshsig  # noqa: PLC0415 - only where OpenSSH is missing
+
             private, line = sshsig.make_key()
             self._state.write(private, draft.name)
             self._state.write(line, f"{draft.name}.pub")

@@ -5,10 +5,14 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from gitclaim.errors import GitclaimError
 from gitclaim.names import printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class BusyError(GitclaimError):
@@ -22,48 +26,56 @@ class State:
         root: the directory; made when first written to.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: "str | Path") -> None:
+        self.root = os.fspath(root)
 
-    def path(self, *parts: str) -> Path:
+    def at(self, *parts: str) -> str:
         """Where a file of ours lies."""
-        return self.root.joinpath(*parts)
+        return os.path.join(self.root, *parts)
+
+    def path(self, *parts: str) -> "Path":
+        """Where a file of ours lies, as a path object."""
+        # Imported late: it takes 3 ms, and few commands need it.
+        from pathlib import Path  # noqa: PLC0415
+
+        return Path(self.at(*parts))
 
     def read(self, *parts: str) -> str | None:
         """The file's text, or None when there is none."""
         try:
-            return self.path(*parts).read_text(encoding="utf-8")
+            with open(self.at(*parts), encoding="utf-8") as file:
+                return file.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, UnicodeDecodeError) as error:
-            raise GitclaimError(f"can't read {printable(str(self.path(*parts)))}: {error}") from error
+            raise GitclaimError(f"can't read {printable(self.at(*parts))}: {error}") from error
 
     def write(self, text: str, *parts: str) -> None:
         """Replace the file's text, whole or not at all."""
         self.make(*parts[:-1])
-        target = self.path(*parts)
+        target = self.at(*parts)
         # One name per process and moment: two writers each replace the file with a whole text.
-        draft = target.with_name(f".{target.name}.{os.getpid()}.{time.monotonic_ns()}")
+        draft = self.at(*parts[:-1], f".{parts[-1]}.{os.getpid()}.{time.monotonic_ns()}")
         try:
             fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            with open(fd, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor, not a path
+            with open(fd, "w", encoding="utf-8") as file:
                 file.write(text)
-            draft.replace(target)
+            os.replace(draft, target)
         except OSError as error:
             with suppress(OSError):
-                draft.unlink()
+                os.unlink(draft)
             raise GitclaimError(
-                f"can't write {printable(str(target))}: {error.strerror}",
+                f"can't write {printable(target)}: {error.strerror}",
                 hint="gitclaim keeps what it remembers there; make room or give yourself access",
             ) from error
 
     def write_first(self, text: str, *parts: str) -> str:
         """The file's text: this one if there was none, else what another process wrote first."""
-        target = self.path(*parts)
+        target = self.at(*parts)
         draft = (*parts[:-1], f".{parts[-1]}.{os.getpid()}.first")
         self.write(text, *draft)
         try:
-            os.link(self.path(*draft), target)
+            os.link(self.at(*draft), target)
         except FileExistsError:
             return self.read(*parts) or text
         finally:
@@ -73,17 +85,33 @@ class State:
     def remove(self, *parts: str) -> None:
         """Remove the file, if it is there."""
         with suppress(FileNotFoundError, NotADirectoryError):
-            self.path(*parts).unlink()
+            os.unlink(self.at(*parts))
 
     def names(self, *parts: str) -> list[str]:
         """The names of the files in a directory, sorted; none when there is no such directory."""
         try:
-            found = sorted(entry.name for entry in self.path(*parts).iterdir())
+            found = sorted(os.listdir(self.at(*parts)))
         except (FileNotFoundError, NotADirectoryError):
             return []
         return [name for name in found if not name.startswith(".")]
 
-    def make(self, *parts: str) -> Path:
+    def prune(self, now: datetime, older: timedelta, *parts: str, start: str = "") -> None:
+        """Remove the files in a directory that were not written to for that long.
+
+        Args:
+            now: the present moment.
+            older: how long.
+            parts: the directory.
+            start: what their names begin with.
+        """
+        with suppress(OSError):
+            for entry in os.scandir(self.at(*parts)):
+                if entry.name.startswith(start) and entry.is_file(follow_symlinks=False):
+                    age = now.timestamp() - entry.stat(follow_symlinks=False).st_mtime
+                    if age > older.total_seconds():
+                        os.unlink(entry.path)
+
+    def make(self, *parts: str) -> str:
         """The directory, made if need be, for its owner alone.
 
         Raises:
@@ -91,14 +119,15 @@ class State:
         """
         path = self.root
         for part in ("", *parts):
-            path = path / part if part else path
+            path = os.path.join(path, part) if part else path
             try:
-                path.mkdir(mode=0o700, exist_ok=True)
+                with suppress(FileExistsError):
+                    os.mkdir(path, mode=0o700)
             except OSError as error:
-                raise GitclaimError(f"can't make {printable(str(path))}: {error.strerror}") from error
-            if path.is_symlink():
+                raise GitclaimError(f"can't make {printable(path)}: {error.strerror}") from error
+            if os.path.islink(path):
                 raise GitclaimError(
-                    f"{printable(str(path))} is a symbolic link", hint="remove it: keys and verdicts are kept there"
+                    f"{printable(path)} is a symbolic link", hint="remove it: keys and verdicts are kept there"
                 )
         return path
 
@@ -115,11 +144,11 @@ class State:
             GitclaimError: it can't be written to.
         """
         self.make()
-        path = self.path(name)
+        path = self.at(name)
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise GitclaimError(f"can't lock {printable(str(path))}: {error.strerror}") from error
+            raise GitclaimError(f"can't lock {printable(path)}: {error.strerror}") from error
         try:
             _wait_for(fd, time.monotonic() + timeout)
             yield

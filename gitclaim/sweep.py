@@ -1,9 +1,8 @@
 """Sweeping: remove what died, each ref by exact id, so that a renewal in the last moment wins."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from gitclaim.claim import MalformedError, parse_commit
 from gitclaim.names import RefName
@@ -23,8 +22,7 @@ RECORDS_KEPT: Final = timedelta(days=30)
 _DEAD: Final = frozenset({Standing.EXPIRED, Standing.VOID, Standing.UNTRUSTED, Standing.MALFORMED})
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(NamedTuple):
     """What a sweep did.
 
     Args:
@@ -76,7 +74,7 @@ def sweep(
 
 def malformed(registry: Registry) -> list[Found]:
     """What stands in the store's view without being a claim."""
-    return [one for one in registry.look_all() if one.standing is Standing.MALFORMED]
+    return [one for one in _everything(registry) if one.standing is Standing.MALFORMED]
 
 
 def _everything(registry: Registry) -> list[Found]:

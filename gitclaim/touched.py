@@ -1,11 +1,10 @@
 """What is touched, as git sees it: by the commit that is being made, and by commits a remote does not have."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import product
-from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from gitclaim.change import Change, Update
 from gitclaim.errors import GitclaimError
@@ -28,7 +27,6 @@ _ROOM: Final = 100_000
 _LONGEST: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
 class Touched:
     """Asks git what is touched.
 
@@ -37,14 +35,14 @@ class Touched:
         place: where it lies.
         index: the index git handed to a hook, absolute; None for the work tree's own.
         exempt: patterns of paths that are left out.
-        trees: what was asked for before: the tree of the index, by the parents of a merge.
     """
 
-    git: Git
-    place: Place
-    index: str | None
-    exempt: tuple[str, ...] = ()
-    trees: dict[None, Oid] = field(default_factory=dict)
+    def __init__(self, git: Git, place: Place, index: str | None, exempt: tuple[str, ...] = ()) -> None:
+        self.git = git
+        self.place = place
+        self._exempt = exempt
+        self._env = {"GIT_INDEX_FILE": index} if index else {}
+        self._tree: Oid | None = None
 
     def staged(self, heads: Sequence[Oid]) -> Change:
         """The commit that is being made from the index.
@@ -65,7 +63,7 @@ class Touched:
                 writes MERGE_HEAD only after pre-merge-commit (measured, git 2.39).
         """
         try:
-            lines = Path(self.place.git_dir, "MERGE_HEAD").read_text(encoding="ascii").split()
+            lines = _words(self.place.git_dir, "MERGE_HEAD")
         except (FileNotFoundError, UnicodeDecodeError):
             lines = []
             names = [key.removeprefix(_GITHEAD) for key in environ if key.startswith(_GITHEAD)] if automatic else []
@@ -89,10 +87,12 @@ class Touched:
             # --no-divider: three dashes in a message divide nothing, for `git commit` and for who reads it later.
             options = ("--in-place", "--no-divider", "--where=end", "--if-exists=addIfDifferent", "--if-missing=add")
             self.git.run(*_TRAILERS, "interpret-trailers", *options, *trailers, file)
-            written = Path(file).read_bytes()
-            # In an empty message: what is then written on the first line is a paragraph of its own.
-            if written.startswith(b"\nClaim: "):
-                Path(file).write_bytes(b"\n" + written)
+            with open(file, "rb+") as message:
+                written = message.read()
+                # In an empty message: what is then written on the first line is a paragraph of its own.
+                if written.startswith(b"\nClaim: "):
+                    message.seek(0)
+                    message.write(b"\n" + written)
 
     def outgoing(
         self,
@@ -209,22 +209,20 @@ class Touched:
         return found
 
     def _index_against(self, parent: str, specs: Sequence[str]) -> list[str]:
-        env = {"GIT_INDEX_FILE": self.index} if self.index else {}
         # What was added with --intent-to-add is in the index, and in no commit.
         options = ("--cached", "--ita-invisible-in-index", "--name-only", *_COMPARED)
         # What a monitor knows of the work tree is not asked for, and takes its time.
-        done = self.git.run("-c", "core.fsmonitor=false", "diff-index", *options, parent, *specs, env=env)
+        done = self.git.run("-c", "core.fsmonitor=false", "diff-index", *options, parent, *specs, env=self._env)
         return _split(done.out)
 
     def _written(self) -> Oid:
         """The tree of the index."""
-        if None not in self.trees:
-            env = {"GIT_INDEX_FILE": self.index} if self.index else {}
-            self.trees[None] = Oid(self.git.run("write-tree", env=env).text.strip())
-        return self.trees[None]
+        if self._tree is None:
+            self._tree = Oid(self.git.run("write-tree", env=self._env).text.strip())
+        return self._tree
 
     def _specs(self) -> list[str]:
-        return ["--", ".", *(f":(exclude,glob){pattern}" for pattern in self.exempt)] if self.exempt else []
+        return ["--", ".", *(f":(exclude,glob){pattern}" for pattern in self._exempt)] if self._exempt else []
 
     def _listed(self, revisions: Sequence[str]) -> list[Change]:
         """The commits reachable from revisions, those marked with `^` and what they reach left out."""
@@ -272,13 +270,12 @@ class Touched:
     def _shallow(self) -> list[str]:
         """Where history ends in a shallow clone: what lies there came from a remote, with all that is missing here."""
         try:
-            return Path(self.place.common_dir, "shallow").read_text(encoding="ascii").split()
+            return _words(self.place.common_dir, "shallow")
         except FileNotFoundError:
             return []
 
 
-@dataclass(frozen=True, slots=True)
-class _Merge:
+class _Merge(NamedTuple):
     """One merge, looked at closely at a few paths.
 
     Args:
@@ -333,10 +330,10 @@ class _Merge:
 def _merged(change: Change, sides: Sequence[Sequence[str]]) -> Change:
     """The change with what it touches, from the paths in which it differs from each parent."""
     if len(sides) == 1:
-        return replace(change, paths=tuple(sides[0]))
+        return change._replace(paths=tuple(sides[0]))
     everywhere = set(sides[0]).intersection(*sides[1:])
     somewhere = set().union(*sides)
-    return replace(change, paths=tuple(sorted(everywhere)), doubtful=tuple(sorted(somewhere - everywhere)))
+    return change._replace(paths=tuple(sorted(everywhere)), doubtful=tuple(sorted(somewhere - everywhere)))
 
 
 def _parsed(line: str) -> Change:
@@ -395,6 +392,12 @@ def _portions(words: Iterable[str]) -> Iterator[list[str]]:
         size += len(word)
     if portion:
         yield portion
+
+
+def _words(directory: str, name: str) -> list[str]:
+    """What stands in a file of git's that lists objects."""
+    with open(os.path.join(directory, name), encoding="ascii") as file:
+        return file.read().split()
 
 
 def _split(out: bytes) -> list[str]:

@@ -7,8 +7,9 @@ in a `Claim:` trailer, for then it is the holder's own work.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
 
 from gitclaim.change import Change
 from gitclaim.claim import Claim
@@ -19,8 +20,7 @@ from gitclaim.registry import Found, Holding, Standing
 from gitclaim.resources import PATTERNS, Kind, Resource, ancestors, is_above
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """What stands in the registry, as far as it may concern some changes.
 
     Args:
@@ -34,14 +34,13 @@ class View:
 
     session: Session
     found: tuple[Found, ...]
-    matched: Mapping[ClaimId, frozenset[str]] = field(default_factory=dict)
+    matched: Mapping[ClaimId, frozenset[str]] = MappingProxyType({})
     lost: tuple[Claim, ...] = ()
     past: bool = False
-    lived: Mapping[ClaimId, tuple[tuple[datetime, datetime], ...]] = field(default_factory=dict)
+    lived: Mapping[ClaimId, tuple[tuple[datetime, datetime], ...]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Why one path blocks a change.
 
     Args:
@@ -61,8 +60,7 @@ class Block:
     lost: Claim | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(NamedTuple):
     """Nothing is in the way.
 
     Args:
@@ -76,8 +74,7 @@ class Allowed:
     lost: tuple[Claim, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Blocked:
+class Blocked(NamedTuple):
     """Something is in the way.
 
     Args:

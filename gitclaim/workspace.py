@@ -5,10 +5,8 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from gitclaim import git as questions
 from gitclaim.claim import Claim
@@ -39,8 +37,7 @@ if TYPE_CHECKING:
 _URL: Final = re.compile(r"remote\..+\.url").fullmatch
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What a command was started in; a door reads it once and passes it on.
 
     Args:
@@ -60,8 +57,7 @@ class Surroundings:
     session: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Workspace:
+class Workspace(NamedTuple):
     """An open repository: everything chosen, nothing asked of the registry yet.
 
     Args:
@@ -101,8 +97,8 @@ class Workspace:
         place, config = questions.placed(finding.finish()), questions.configured(configuring.finish())
         settings = read_settings(config, place.top)
         if hurried:
-            settings = replace(settings, timeout=min(settings.timeout, settings.policy.budget))
-        state = State(Path(place.common_dir) / "gitclaim")
+            settings = settings._replace(timeout=min(settings.timeout, settings.policy.budget))
+        state = State(os.path.join(place.common_dir, "gitclaim"))
         return cls(
             around=around,
             place=place,
@@ -151,7 +147,7 @@ class Workspace:
         Args:
             index: the index git handed to a hook, as it wrote it; None for the work tree's own.
         """
-        path = None if index is None else os.path.join(self.around.cwd, index)  # noqa: PTH118 - bytes that are not UTF-8
+        path = None if index is None else os.path.join(self.around.cwd, index)
         return Touched(self.git, self.place, path, self.settings.policy.exempt)
 
     def alike(self, remote: str) -> list[str]:
@@ -219,9 +215,9 @@ class Workspace:
             GitclaimError: there is no such remote.
         """
         if wished.startswith(("./", "../")):
-            wished = os.path.normpath(os.path.join(self.around.cwd, wished))  # noqa: PTH118 - bytes that are not UTF-8
+            wished = os.path.normpath(os.path.join(self.around.cwd, wished))
         target = target_of(wished, self.config)
-        return replace(self, settings=replace(self.settings, target=target, wished=wished, source="--registry"))
+        return self._replace(settings=self.settings._replace(target=target, wished=wished, source="--registry"))
 
     def stranded(self) -> list[Holding]:
         """The live claims of the repository itself that a switch to the configured registry would drop.
@@ -270,6 +266,15 @@ class Workspace:
         if noted != known:
             self.state.write(json.dumps(noted), "seen.json")
         return seen
+
+    def tidy(self) -> None:
+        """Remove what killed processes left in the clone's own files, and verdicts on claims that are long gone."""
+        now = self.around.clock.now()
+        for start in ("push.", "."):
+            self.state.prune(now, timedelta(hours=1), start=start)
+        self.state.prune(now, timedelta(hours=1), "verdicts", start=".")
+        # No lease is longer than 30 days; a claim that was renewed has another object, and another verdict.
+        self.state.prune(now, timedelta(days=60), "verdicts")
 
     def _registry(self, target: Target, store: RefStore) -> Registry:
         signer = signer_for(self.config, self.state, self.git.env)
@@ -339,4 +344,4 @@ def _git(around: Surroundings, place: Place, config: Mapping[str, list[str]], se
 
 def _made(around: Surroundings, place: Place, config: Mapping[str, list[str]]) -> MadeName:
     users = [around.environ.get("USER"), *_last(config, "user.name")]
-    return MadeName(State(Path(place.git_dir) / "gitclaim"), next(filter(None, users), ""), around.nonce)
+    return MadeName(State(os.path.join(place.git_dir, "gitclaim")), next(filter(None, users), ""), around.nonce)

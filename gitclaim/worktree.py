@@ -3,10 +3,8 @@
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import PurePosixPath
 from posixpath import normpath
-from typing import Final
+from typing import Final, NamedTuple
 
 from gitclaim import git as questions
 from gitclaim.errors import UsageError
@@ -18,8 +16,7 @@ from gitclaim.resources import Kind, Resource, parse_argument
 _WILD: Final = re.compile(r"[*?\[\\]")
 
 
-@dataclass(frozen=True, slots=True)
-class WorkTree:
+class WorkTree(NamedTuple):
     """A work tree, or a bare repository, which has no files.
 
     Args:
@@ -86,7 +83,8 @@ class WorkTree:
         path = normpath(text.removeprefix("path:"))
         if top is None or not path.startswith("/"):
             return []
-        uppers = [path, *map(str, PurePosixPath(path).parents)]
+        parts = path.split("/")
+        uppers = ["/".join(parts[:end]) or "/" for end in range(len(parts), 0, -1)]
         # The outermost: a link inside that leads back to the root is no other name for it.
         return [upper for upper in reversed(uppers) if _same(upper, top)][:1]
 
@@ -94,7 +92,7 @@ class WorkTree:
         top = self.place.top
         if top is None:
             return False
-        return os.path.lexists(os.path.join(top, path)) or bool(  # noqa: PTH118 - bytes that are not UTF-8
+        return os.path.lexists(os.path.join(top, path)) or bool(
             questions.tracked(self.git, [f":(literal){path}"], top=top)
         )
 
@@ -108,7 +106,7 @@ class WorkTree:
         parts = resource.name.split("/")[:-1]
         for end in range(1, len(parts) + 1):
             upper = "/".join(parts[:end])
-            if top and os.path.islink(os.path.join(top, upper)):  # noqa: PTH114, PTH118
+            if top and os.path.islink(os.path.join(top, upper)):
                 raise UsageError(
                     f"{resource.text} lies behind the symbolic link {printable(upper)}",
                     hint="claim the path the link leads to",
@@ -121,6 +119,6 @@ def _escaped(match: re.Match[str]) -> str:
 
 def _same(path: str, other: str) -> bool:
     try:
-        return os.path.samefile(path, other)  # noqa: PTH121 - bytes that are not UTF-8
+        return os.path.samefile(path, other)
     except (OSError, ValueError):
         return False

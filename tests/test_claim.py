@@ -3,7 +3,6 @@
 import os
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -148,7 +147,7 @@ def test_a_claim_that_would_read_back_differently_is_never_written(
     claim: Claim, purpose: str, key: str, value: str, action: str
 ) -> None:
     """Whatever a caller puts in: what comes out reads back the same, or nothing comes out."""
-    odd = replace(claim, purpose=purpose, branch=value, patterns=(key,), extra=((key, value),))
+    odd = claim._replace(purpose=purpose, branch=value, patterns=(key,), extra=((key, value),))
     try:
         message = format_claim(odd, action=action)
     except UsageError as error:
@@ -178,15 +177,15 @@ def test_a_claim_that_would_read_back_differently_is_never_written(
 )
 def test_a_claim_nobody_could_read_is_not_written(change: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="can't be written"):
-        format_claim(replace(CLAIM, **change))
+        format_claim(CLAIM._replace(**change))
 
 
 def test_a_claim_too_large_to_be_read_is_not_written() -> None:
     """A thousand long paths are one more than a claim object may weigh."""
     many = tuple(Resource(Kind.PATH, f"{number}/" + "/".join(["d" * 200] * 6)) for number in range(RESOURCE_LIMIT))
     with pytest.raises(UsageError, match="too large"):
-        format_claim(replace(CLAIM, resources=many))
-    assert len(format_claim(replace(CLAIM, resources=many[:500]))) < MESSAGE_LIMIT
+        format_claim(CLAIM._replace(resources=many))
+    assert len(format_claim(CLAIM._replace(resources=many[:500]))) < MESSAGE_LIMIT
 
 
 def dropped(key: str) -> str:
@@ -302,7 +301,7 @@ def with_no_other_error(read: Callable[[], object]) -> None:
 )
 def test_a_purpose_is_lines_without_trailing_space(given_text: str, kept: str) -> None:
     assert purpose_text(given_text) == kept
-    assert parse_claim(format_claim(replace(CLAIM, purpose=kept))).purpose == kept
+    assert parse_claim(format_claim(CLAIM._replace(purpose=kept))).purpose == kept
 
 
 @pytest.mark.parametrize("text", ["\x1b[31m", "a\0", "\u202e", "\udcff", "x" * (PURPOSE_LIMIT + 1)])
@@ -331,8 +330,8 @@ def test_times_are_written_with_four_digits_and_in_utc() -> None:
 
 def test_a_title_names_three_resources_at_most() -> None:
     names = tuple(Resource(Kind.PATH, name) for name in "abcde")
-    assert replace(CLAIM, resources=names[:3]).title == "a, b, c"
-    assert replace(CLAIM, resources=names).title == "a, b, c and 2 more"
+    assert CLAIM._replace(resources=names[:3]).title == "a, b, c"
+    assert CLAIM._replace(resources=names).title == "a, b, c and 2 more"
 
 
 # ---- commits

@@ -1,7 +1,7 @@
 """Enforcing: how fresh the view is, what is asked of whom, and that nothing is asked without need."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Final
@@ -25,7 +25,7 @@ from gitclaim.verdict import Allowed, Blocked, Verdict
 from tests.kit.memory import HOUR, START, FakeClock, HashVerifier, Move, ScriptedStore, World, asking
 
 POLICY: Final = Policy(fresh=timedelta(seconds=5))
-DENY: Final = replace(POLICY, unclaimed=Unclaimed.DENY)
+DENY: Final = POLICY._replace(unclaimed=Unclaimed.DENY)
 GONE: Final = UnreachableError("no route to host")
 MINUTE: Final = timedelta(minutes=1)
 
@@ -200,7 +200,7 @@ def test_offline_the_policy_may_refuse(world: World, alice: Registry, store: Age
     store.seen(ago=ago)
     store.syncs = [GONE]
     with pytest.raises(UnreachableError, match="offline: deny") as caught:
-        ruled(alice, "a", policy=replace(POLICY, offline=Offline.DENY))
+        ruled(alice, "a", policy=POLICY._replace(offline=Offline.DENY))
     assert caught.value.exit_code is Exit.OFFLINE
     assert caught.value.hint
 
@@ -209,7 +209,7 @@ def test_offline_a_fresh_view_that_allows_needs_nobody(alice: Registry, store: A
     """Working without a network is refused only where the registry would have been asked."""
     store.seen(ago=2)
     store.syncs = [GONE]
-    assert isinstance(ruled(alice, "a", policy=replace(POLICY, offline=Offline.DENY)).verdict, Allowed)
+    assert isinstance(ruled(alice, "a", policy=POLICY._replace(offline=Offline.DENY)).verdict, Allowed)
 
 
 def test_what_looks_blocked_and_can_t_be_looked_at_again_stays_blocked(
@@ -349,7 +349,7 @@ def test_a_claim_that_stands_elsewhere_is_not_lost(world: World) -> None:
 
 
 def patterned(world: World, session: str, *, ago: timedelta = timedelta(0), names: str = "a.sql") -> Claim:
-    return replace(world.claim(names, session, ago=ago), patterns=("*.sql",))
+    return world.claim(names, session, ago=ago)._replace(patterns=("*.sql",))
 
 
 def test_a_new_file_that_matches_is_blocked_by_the_pattern(world: World) -> None:
@@ -401,7 +401,7 @@ class Globbing(Told):
 def test_many_patterns_cost_a_few_questions(world: World, matching: int) -> None:
     """Each question is a process; most patterns match nothing."""
     for number in range(100):
-        world.stand(replace(world.claim(f"d{number}/a", f"s{number}"), patterns=(f"d{number}/*",)))
+        world.stand(world.claim(f"d{number}/a", f"s{number}")._replace(patterns=(f"d{number}/*",)))
     work = Globbing()
     paths = [f"d{number * 30}/new" for number in range(matching)]
     assert blocks(judged(world, "other", *paths, work=work)) == dict.fromkeys(paths, Reason.WITHIN)
@@ -409,8 +409,8 @@ def test_many_patterns_cost_a_few_questions(world: World, matching: int) -> None
 
 
 def test_what_one_pattern_excludes_is_no_matter_of_another_claim_s(world: World) -> None:
-    world.stand(replace(world.claim("a.sql", "bob"), patterns=("*.sql",)))
-    world.stand(replace(world.claim("b.py", "carol"), patterns=("*.py", ":(exclude)new.*")))
+    world.stand(world.claim("a.sql", "bob")._replace(patterns=("*.sql",)))
+    world.stand(world.claim("b.py", "carol")._replace(patterns=("*.py", ":(exclude)new.*")))
     assert blocks(judged(world, "new.sql", "new.py", work=Globbing())) == {"new.sql": Reason.WITHIN}
 
 
@@ -485,7 +485,7 @@ def test_reading_all_and_asking_for_each_give_the_same_verdict(
     world = World()
     for name, session, pattern in held:
         claim = world.claim(name, session)
-        world.stand(replace(claim, patterns=("*",)) if pattern else claim)
+        world.stand(claim._replace(patterns=("*",)) if pattern else claim)
     if root:
         world.stand(world.claim(".", "carol"))
     alice = world.session("alice")
@@ -533,7 +533,7 @@ def test_a_merge_that_drops_what_another_holds_is_blocked(world: World) -> None:
     alice = world.session("alice")
     alice.store.sync()
     work = Told(drops=frozenset({"src/a", "docs/c"}))
-    one, other = merge("src/a", "src/b", "docs/c"), replace(merge("src/b"), commit=Oid("8" * 40))
+    one, other = merge("src/a", "src/b", "docs/c"), merge("src/b")._replace(commit=Oid("8" * 40))
     given_ = judge(alice, [one, other], work, POLICY)
     assert blocks(given_) == {"src/a": Reason.WITHIN}
     assert len(work.looked) == 2

@@ -6,7 +6,7 @@ or its lease ends; and once time has passed a sweep leaves nothing, and everythi
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
@@ -103,7 +103,7 @@ class Meeting(Scene):
         actor = Actor(name, body)
         registry = self.world.session(session or name, store=self._backend.store(self.refs, actor, self.faults))
         if self._notes:
-            registry = replace(registry, ledger=SteppedLedger(self.world.ledgers[session or name], actor))
+            registry = registry._replace(ledger=SteppedLedger(self.world.ledgers[session or name], actor))
         self.actors.append(actor)
 
     def held(self, session: str, names: str, *, ago: timedelta = timedelta(0)) -> None:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import pytest
 
+from gitclaim.claim import format_claim, renewal
 from gitclaim.errors import GitclaimError
 from gitclaim.moving import move
 from gitclaim.names import Oid
 from gitclaim.protocol import take
 from gitclaim.refstore.contract import Outcome, Refused, Swap
 from gitclaim.registry import Holding
-from tests.kit.memory import ScriptedStore, World, asking, ref_of
+from tests.kit.memory import HOUR, ScriptedStore, World, asking, ref_of
 
 
 @pytest.fixture
@@ -46,6 +47,18 @@ def test_a_move_that_was_cut_short_finds_its_own_claims(there: World) -> None:
     claims = [holding(there, "src task:1"), holding(there, "docs")]
     move(claims[:1], there.session("alice"))
     assert move(claims, there.session("alice")).holdings == tuple(claims)
+
+
+def test_a_claim_that_was_renewed_after_a_move_was_cut_short_is_brought_up_to_date(there: World) -> None:
+    claim = holding(there, "src task:1")
+    move([claim], there.session("alice"))
+    longer = renewal(claim.claim, there.clock.now(), 2 * HOUR)
+    newer = Holding(
+        longer, there.session("alice").objects.write(format_claim(longer), parent=claim.oid, at=longer.taken)
+    )
+    moved = move([newer], there.session("alice"))
+    assert (moved.holdings, moved.lost) == ((newer,), ())
+    assert there.refs.refs == dict.fromkeys(claim.claim.refs, newer.oid)
 
 
 @pytest.mark.parametrize("answer", ["lost", "cut"])

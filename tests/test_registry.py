@@ -1,6 +1,5 @@
 """What stands in the registry: each standing, on what evidence."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -64,7 +63,7 @@ def test_a_renewal_that_was_cut_short_half_way_leaves_the_claim_complete(world: 
 def test_a_hand_over_that_was_cut_short_half_way_leaves_nobody_the_claim(world: World) -> None:
     claim = world.claim("a b", "alice", ago=timedelta(minutes=50))
     world.stand(claim)
-    world.stand(replace(claim, session=type(claim.session)("bob")), only="b")
+    world.stand(claim._replace(session=type(claim.session)("bob")), only="b")
     assert {one.standing for one in seen(world).values()} == {Standing.VOID}
 
 

@@ -1,7 +1,6 @@
 """The verdict: a function of what is touched and what stands, in which nothing else has a say."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from random import Random
@@ -61,7 +60,7 @@ def change(*paths: str, at: datetime | None = None, claims: Iterable[Claim] = ()
 
 def view(*found: Sequence[Found] | Found, **more: object) -> View:
     flat = [one for part in found for one in ([part] if isinstance(part, Found) else part)]
-    return replace(View(ME, tuple(flat)), **more)  # type: ignore[arg-type]
+    return View(ME, tuple(flat))._replace(**more)  # type: ignore[arg-type]
 
 
 def blocked(given: object) -> Blocked:
@@ -87,7 +86,7 @@ def registries(draw: st.DrawFn) -> list[Found]:
         how = draw(st.sampled_from(Standing))
         one = claim(f"path:{name}", draw(st.sampled_from([ME, BOB, Session("carol")])))
         (there,) = standing(one, how)
-        found[there.ref] = replace(there, claim=None) if how in {Standing.NEWER, Standing.MALFORMED} else there
+        found[there.ref] = there._replace(claim=None) if how in {Standing.NEWER, Standing.MALFORMED} else there
     return list(found.values())
 
 
@@ -306,7 +305,7 @@ def test_a_claim_that_died_counts_for_the_commits_made_while_it_lived(minutes: i
 def test_a_claim_that_died_does_not_count_where_only_the_present_does() -> None:
     _, seen = died("src", (0 * HOUR, HOUR))
     commit = change("src/a", at=START + MINUTE)
-    assert paths_blocked([commit], replace(seen, past=False)) == set()
+    assert paths_blocked([commit], seen._replace(past=False)) == set()
     assert paths_blocked([change("src/a")], seen) == set()
 
 
@@ -314,13 +313,13 @@ def test_a_claim_that_died_does_not_stop_its_holder_s_commits() -> None:
     theirs, seen = died("src", (0 * HOUR, HOUR))
     at = START + MINUTE
     assert paths_blocked([change("src/a", at=at, claims=[theirs])], seen) == set()
-    assert paths_blocked([change("src/a", at=at)], replace(seen, session=BOB)) == set()
+    assert paths_blocked([change("src/a", at=at)], seen._replace(session=BOB)) == set()
 
 
 @pytest.mark.parametrize("how", [Standing.VOID, Standing.UNTRUSTED, Standing.FORMING])
 def test_what_never_was_a_claim_does_not_count_for_the_past_either(how: Standing) -> None:
     theirs, seen = died("src", (0 * HOUR, HOUR))
-    seen = replace(seen, found=tuple(standing(theirs, how)))
+    seen = seen._replace(found=tuple(standing(theirs, how)))
     assert paths_blocked([change("src/a", at=START + MINUTE)], seen) == set()
 
 
@@ -332,7 +331,7 @@ def test_a_commit_from_before_the_claim_is_forgiven_if_one_beside_it_names_the_c
     own = change("src/b", at=START + MINUTE, claims=[theirs])
     assert paths_blocked([early], seen) == {"src/a"}
     assert paths_blocked([early, own], seen) == set()
-    assert paths_blocked([early, own], replace(seen, past=False)) == {"src/a"}
+    assert paths_blocked([early, own], seen._replace(past=False)) == {"src/a"}
     late = change("src/c", at=START + MINUTE)
     assert paths_blocked([early, own, late], seen) == {"src/c"}
 

@@ -1,7 +1,6 @@
 """`gitclaim check`."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -19,8 +18,7 @@ from gitclaim.verdict import Blocked
 from gitclaim.workspace import Workspace
 
 
-@dataclass(frozen=True, slots=True)
-class _Checked:
+class _Checked(NamedTuple):
     resource: Resource
     seen: Situation
 
@@ -39,7 +37,7 @@ class _Checked:
 @offline_option
 @answers
 def command(*, door: Door, resources: tuple[str, ...], staged: bool, revisions: str | None, offline: bool) -> Answer:
-    """Tell whether another session holds what is, or is about to be, touched.
+    """Tell whether another session holds what is touched.
 
     The exit code is 3 if so, 0 if not. A commit of a range is blocked by a claim that stands now, and by one that stood
     when it was committed, unless a Claim: trailer says that it is the holder's own work.

@@ -3,10 +3,9 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a command answers.
 
     Args:
@@ -37,7 +35,6 @@ class Answer:
     exit_code: Exit = Exit.DONE
 
 
-@dataclass(slots=True)
 class Door:
     """A command's way to the outside; tests make their own.
 
@@ -50,12 +47,22 @@ class Door:
         command: the command, once it is known.
     """
 
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    clock: Clock = field(default_factory=SystemClock)
-    nonce: Callable[[int], bytes] = os.urandom
-    session: str | None = None
-    as_json: bool = False
-    command: str | None = None
+    def __init__(
+        self,
+        *,
+        environ: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
+        nonce: Callable[[int], bytes] = os.urandom,
+        session: str | None = None,
+        as_json: bool = False,
+        command: str | None = None,
+    ) -> None:
+        self.environ = os.environ if environ is None else environ
+        self.clock: Clock = clock or SystemClock()
+        self.nonce = nonce
+        self.session = session
+        self.as_json = as_json
+        self.command = command
 
     def open(self) -> Workspace:
         """The repository around the current directory."""

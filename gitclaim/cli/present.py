@@ -1,10 +1,9 @@
 """How claims look: as JSON, stable for scripts (docs/commands.md), and as text for people."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from shlex import quote
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
@@ -25,8 +24,7 @@ _BLOCKED_SHOWN: Final = 5
 _MINUTES_ONLY: Final = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(NamedTuple):
     """How text looks where it goes.
 
     Args:

@@ -45,6 +45,8 @@ class _Sweeping:
         registry.store.sync()
         first_seen = self.workspace.first_seen(found.ref for found in malformed(registry))
         swept = sweep(registry, first_seen=first_seen, malformed_after=self.malformed_after, dry_run=self.dry_run)
+        if not self.dry_run:
+            self.workspace.tidy()
         fields = {
             "removed": [found_json(one) for one in swept.removed],
             "kept": [found_json(one) for one in swept.kept],

@@ -1,6 +1,5 @@
 """`gitclaim uninstall`."""
 
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -27,7 +26,7 @@ def command(*, door: Door, shared: bool, **chosen: Any) -> Answer:  # noqa: ANN4
     lines = [*written_lines(written, door.style()), f"in {printable(str(place.directory))}"] if written else []
     if place.shadowed:
         # From before the configuration led git elsewhere; they would run again if it stopped doing so.
-        also = workspace.uninstall_hooks(replace(place, directory=place.usual), names)
+        also = workspace.uninstall_hooks(place._replace(directory=place.usual), names)
         lines += [*written_lines(also, door.style()), f"in {printable(str(place.usual))}"] if also else []
         written = [*written, *also]
     if not written:

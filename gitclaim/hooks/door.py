@@ -2,8 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gitclaim.clock import Clock
 from gitclaim.errors import Exit
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from gitclaim.cli.present import Style
 
 
-@dataclass(frozen=True, slots=True)
-class Hook:
+class Hook(NamedTuple):
     """A hook that git has started.
 
     Args:

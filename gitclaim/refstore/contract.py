@@ -1,10 +1,9 @@
 """What every ref store promises: compare-and-swap on refs, and nothing that writes without comparing."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, NamedTuple, Protocol, Self
 
 from gitclaim.names import ClaimId, Oid, RefName
 from gitclaim.resources import ancestors, is_above
@@ -24,8 +23,13 @@ ABSENT: Final = Absent.ABSENT
 Value = Oid | Literal[Absent.ABSENT]
 
 
-@dataclass(frozen=True, slots=True)
-class Swap:
+class _Swap(NamedTuple):
+    ref: RefName
+    expected: Value
+    new: Value
+
+
+class Swap(_Swap):
     """One compare-and-swap.
 
     Args:
@@ -37,22 +41,28 @@ class Swap:
         ValueError: both are the same. git leaves such a ref out of the push, so it would assert nothing.
     """
 
-    ref: RefName
-    expected: Value
-    new: Value
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        if self.expected == self.new:
-            raise ValueError(f"a swap that changes nothing: {self.ref}")
+    def __new__(cls, ref: RefName, expected: Value, new: Value) -> Self:  # noqa: D102 - the class says what it takes
+        if expected == new:
+            raise ValueError(f"a swap that changes nothing: {ref}")
+        return super().__new__(cls, ref, expected, new)
 
 
-@dataclass(frozen=True, slots=True)
 class Swapped:
     """Everything happened."""
 
+    # No named tuple: one without fields would be false.
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Swapped)
+
+    def __hash__(self) -> int:
+        return hash(Swapped)
+
+
+class Lost(NamedTuple):
     """Nothing happened, but for strays a torn transaction may leave: somebody else was there.
 
     Args:
@@ -62,8 +72,7 @@ class Lost:
     current: Mapping[RefName, Oid]
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """Nothing happened, and no ref that was read afterwards explains it: a policy, a permission, a full disk.
 
     A race whose winner was gone again by the time of the reading looks the same, so trying again is sound.
@@ -77,8 +86,7 @@ class Refused:
     final: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(NamedTuple):
     """It was sent and no answer came: it may have happened or may still happen.
 
     Args:
@@ -160,8 +168,7 @@ class Signature(Enum):
     BAD = "bad"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The verdict on one signature.
 
     Args:

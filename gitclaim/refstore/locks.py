@@ -7,30 +7,37 @@ change of that ref, or with `packed-refs.lock` every deletion in the repository,
 
 import fcntl
 import os
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gitclaim.git import Git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 ABANDONED_AFTER: Final = 300.0
 """Seconds after which no git holds such a lock any more: it does so for milliseconds."""
 
 
-def own_directory(git: Git) -> Path:
+def own_directory(git: Git) -> "Path":
     """The git directory that all linked work trees of a repository share."""
+    # Imported late, as below: only a refused change comes here.
+    from pathlib import Path  # noqa: PLC0415
+
     return Path(git.run("rev-parse", "--path-format=absolute", "--git-common-dir").text.rstrip("\n"))
 
 
-def directory_of(git: Git, target: str) -> Path | None:
+def directory_of(git: Git, target: str) -> "Path | None":
     """The git directory of a remote that is one on this machine's disks."""
+    from pathlib import Path  # noqa: PLC0415
+
     url = git.run("ls-remote", "--get-url", "--end-of-options", target).text.rstrip("\n")
     path = Path(git.cwd, url.removeprefix("file://"))
     return next((place for place in (path, path / ".git") if (place / "refs").is_dir()), None)
 
 
-def remove_abandoned(directory: Path) -> bool:
+def remove_abandoned(directory: "Path") -> bool:
     """Remove the locks that keep claims from being changed, if they are that old; whether there were any.
 
     Nobody's fresh lock goes: looking and removing is one step for all who do this, and what is old by the file
@@ -38,7 +45,6 @@ def remove_abandoned(directory: Path) -> bool:
     """
     if not any(_locks(directory)):
         return False
-    # Imported late: only a refused change comes here.
     import tempfile  # noqa: PLC0415
 
     removed = False
@@ -59,7 +65,7 @@ def remove_abandoned(directory: Path) -> bool:
     return removed
 
 
-def _locks(directory: Path) -> Iterator[Path]:
+def _locks(directory: "Path") -> "Iterator[Path]":
     # reftable has one lock for all refs.
     yield from (
         path for name in ("packed-refs.lock", "reftable/tables.list.lock") if (path := directory / name).exists()

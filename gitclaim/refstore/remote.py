@@ -6,10 +6,8 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from gitclaim.errors import UnreachableError
 from gitclaim.git import Git
@@ -41,8 +39,7 @@ _LOST_REPORT: Final = "[remote failure]"
 _NO_ATOMIC: Final = b"the receiving end does not support --atomic push"
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What a push said of each ref: its flag and its summary."""
 
     flags: Mapping[str, tuple[str, str]]
@@ -151,15 +148,13 @@ class RemoteStore:
     def _push(self, swaps: Sequence[Swap], *, atomic: bool) -> tuple[Completed, bool]:
         """How the push ended, and whether anything can have reached the registry."""
         self._state.make()
-        trace = self._state.path(f"push.{os.getpid()}.{time.monotonic_ns()}")
+        trace = self._state.at(f"push.{os.getpid()}.{time.monotonic_ns()}")
         try:
-            done = self._git.call(
-                *push_arguments(self._target, swaps, atomic=atomic), env={"GIT_TRACE2_EVENT": str(trace)}
-            )
+            done = self._git.call(*push_arguments(self._target, swaps, atomic=atomic), env={"GIT_TRACE2_EVENT": trace})
             return done, was_sent(trace)
         finally:
             with suppress(FileNotFoundError):
-                trace.unlink()
+                os.unlink(trace)
 
     def _follow(self, swaps: Sequence[Swap]) -> None:
         # The mirror is a cache: where a sync is under way it may be ahead of us or behind, and the next sync mends it.
@@ -257,7 +252,7 @@ def led_astray(ref: RefName, report: Report) -> bool:
     return ref not in report.flags and any(name.endswith(f"/{ref}") for name in report.flags)
 
 
-def was_sent(trace: Path) -> bool:
+def was_sent(trace: str) -> bool:
     """Whether a push may have sent its commands, from git's trace2 events.
 
     git enters the region `get_refs_list`, in which it connects and reads the registry's refs, before `push_refs`, in
@@ -267,8 +262,9 @@ def was_sent(trace: Path) -> bool:
     """
     entered = set()
     try:
-        for line in trace.read_bytes().splitlines():
-            event = json.loads(line)
+        with open(trace, "rb") as file:
+            events = list(map(json.loads, file))
+        for event in events:
             if event.get("event") == "region_enter" and event.get("category") == "transport_push":
                 entered.add(event.get("label"))
     except (OSError, ValueError):

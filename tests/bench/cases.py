@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tests.bench.measure import Command, Contender, in_turns
-from tests.bench.report import Row, compared, counted, lasted
+from tests.bench.measure import Command, Contender, Times, in_turns
+from tests.bench.report import Row, added, compared, counted, lasted
 from tests.bench.world import World, settle, stock
 from tests.kit.latency import latency
 from tests.kit.repos import Repo
@@ -180,6 +180,30 @@ def sweep(world: World, sizes: Sizes) -> list[Row]:
     return [counted(f"`sweep`, {expired:,} expired of {sizes.many:,}", max(counts), 10, "pushes", took)]
 
 
+def hooks(world: World, sizes: Sizes) -> list[Row]:
+    """`git commit` with gitclaim's hooks and without any; the mirror is fresh."""
+    alone: dict[tuple[int, int], Times] = {}
+    rows = []
+    for count in dict.fromkeys((0, 10, sizes.many)):
+        remote = world.bare(f"hooks-{count}")
+        if count:
+            stock(remote, count)
+        repo = world.clone(remote.path.as_uri(), f"hooks-{count}")
+        settle(repo, packed=True)
+        repo.git("config", "gitclaim.fresh", "1d")
+        world.setup(repo, "install")
+        for staged in (1, 100, 10_000):
+            what = f"{staged:,} staged, {count:,} claims"
+            ours, raw, one = _hooked(world, repo, staged, sizes.rounds if staged <= 100 else sizes.few)
+            bar = 0.060 if (staged, count) == (100, sizes.many) else None
+            rows.append(added(f"`git commit`, {what}", ours, "without hooks", raw, bar=bar))
+            rows.append(lasted(f"pre-commit alone, {what}", one, bar=bar))
+            alone[staged, count] = one
+    few, full = alone[100, 10], alone[100, sizes.many]
+    rows.append(compared(f"pre-commit alone, 100 staged, {sizes.many:,} claims", full, "10 claims", few, bar=1.2))
+    return rows
+
+
 CASES: Final[Mapping[str, Case]] = {
     "start": start,
     "embedded": embedded,
@@ -189,7 +213,19 @@ CASES: Final[Mapping[str, Case]] = {
     "sync": sync,
     "many": many,
     "sweep": sweep,
+    "hooks": hooks,
 }
+
+
+def _hooked(world: World, repo: Repo, staged: int, rounds: int) -> list[Times]:
+    """Commits of as many files with the hooks and without, and pre-commit by itself."""
+    world.fill(repo, staged)
+    return in_turns(
+        rounds,
+        lambda number: [world.commit(repo, staged, f"with {number}")],
+        lambda number: [world.commit(repo, staged, f"without {number}", hooks=False)],
+        lambda number: [world.hook(repo, "pre-commit", staged, f"alone {number}")],
+    )
 
 
 def _full(world: World, sizes: Sizes, *, packed: bool) -> Iterator[Row]:

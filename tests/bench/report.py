@@ -47,6 +47,11 @@ def lasted(what: str, took: Times, bar: float | None = None) -> Row:
     return Row(what, took, measured=took.median, bar=bar, unit="s")
 
 
+def added(what: str, took: Times, beside: str, reference: Times, bar: float | None = None) -> Row:
+    """A row about the time something costs beyond the reference, a difference of medians."""
+    return Row(what, took, beside, reference, took.median - reference.median, bar, unit="s more")
+
+
 def counted(what: str, number: int, bar: int, things: str, took: Times | None = None) -> Row:
     """A row about a number of things."""
     return Row(what, took, measured=number, bar=bar, unit=f" {things}")
@@ -100,4 +105,6 @@ def _verdict(row: Row) -> str:
 def _number(number: float, unit: str) -> str:
     if unit == "s":
         return span(number)
+    if unit == "s more":
+        return f"+{span(number)}"
     return f"{number:.2f}x" if unit == "x" else f"{number:g}{unit}"

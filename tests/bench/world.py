@@ -40,7 +40,8 @@ def installed(where: Path) -> Program:
     source = where / "source"
     source.mkdir(parents=True)
     # A copy: building leaves files behind, and others may be editing the checkout.
-    shutil.copytree(ROOT / "gitclaim", source / "gitclaim", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("gitclaim", "hooks"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
     (source / "README.md").write_text("A copy for the bench.\n", encoding="utf-8")
@@ -97,6 +98,30 @@ class World:
         """Run gitclaim, untimed."""
         command = self.claim(repo, *words, session=session)
         run(*command.argv, cwd=repo.path, env={**os.environ, **command.env})
+
+    def fill(self, repo: Repo, count: int) -> None:
+        """Track as many files as that, outside of what anybody claims."""
+        self._stage(repo, count, "first")
+        repo.git("commit", "--quiet", "--no-verify", "--allow-empty", "--message", "fill")
+
+    def commit(self, repo: Repo, count: int, text: str, *, hooks: bool = True) -> Command:
+        """A commit of as many changed files."""
+        self._stage(repo, count, text)
+        off = [] if hooks else ["-c", "core.hooksPath=/dev/null"]
+        env = {**self.program.env, "GITCLAIM_SESSION": SESSION}
+        return Command(["git", *off, "commit", "--quiet", "--message", "x"], repo.path, env)
+
+    def hook(self, repo: Repo, name: str, count: int, text: str) -> Command:
+        """One hook by itself, with as many changed files staged."""
+        self._stage(repo, count, text)
+        env = {**self.program.env, "GITCLAIM_SESSION": SESSION}
+        return Command([repo.path / ".git" / "hooks" / name], repo.path, env)
+
+    def _stage(self, repo: Repo, count: int, text: str) -> None:
+        """Change that many files, ten to a directory four levels deep, and stage them; the work tree stays empty."""
+        blob = repo.git("hash-object", "-w", "--stdin", input=text)
+        names = (f"work/area_{number // 1000}/part_{number // 10 % 100}/file_{number}.py" for number in range(count))
+        repo.git("update-index", "--index-info", input="".join(f"100644 {blob}\t{name}\n" for name in names))
 
     def python(self, code: str) -> Command:
         """The interpreter gitclaim runs on, with other code."""

@@ -330,7 +330,8 @@ WRONG = {
     "take a --nope": "No such option",
     "take foo:bar": "unknown kind of resource: foo:",
     "take a --ttl 5x": "--ttl: not a length of time: '5x'",
-    "check": "Missing argument 'RESOURCE...'.",
+    "check": "say what to check",
+    "check a --staged": "say what to check",
     "show a b": "Got unexpected extra argument (b)",
     "sweep --every 0s": "--every: 0s is out of range",
 }
