@@ -77,7 +77,7 @@ def falls_under(registry: Registry, change: Change, work: Work | None = None) ->
     def below(one: Found, paths: Iterable[str]) -> bool:
         """Whether one of the paths is what this claim is about."""
         if one.claim and is_above(PATTERNS, one.ref):
-            return work is None or not matched[one.claim.id].isdisjoint(paths)
+            return work is None or not matched.get(one.claim.id, frozenset()).isdisjoint(paths)
         return any(touches(path_ref(path), one.ref) for path in paths)
 
     # What a merge throws away of one side is work as well: the holder's, if it lies under a claim of theirs.

@@ -20,6 +20,7 @@ CHANGING = [
     (re.compile(r"--wait \w+ +"), "--wait LEFT "),
     (re.compile(r"\b[0-9a-f]{12}([0-9a-f]{28})?\b"), "OID"),
     (re.compile(r"Claim: \w{26}"), "Claim: ID"),
+    (re.compile(r"^in /.*$", re.MULTILINE), "in DIRECTORY"),
     (re.compile(r"some refs to '.*'"), "some refs to 'REMOTE'"),
     (re.compile(r"\b(59m|1h)\b"), "1h"),
 ]
@@ -56,7 +57,8 @@ def shells(clones: Clones, tmp_path: Path) -> dict[str, tuple[Path, dict[str, st
     program.chmod(0o755)
     found = {}
     for who, repo in (("alice", clones.alice), ("bob", clones.bob)):
-        env = {**os.environ, **repo.env, "GITCLAIM_SESSION": who, "PATH": f"{bin_}:{os.environ['PATH']}"}
+        path = f"{bin_}:{os.environ['PATH']}"
+        env = {**os.environ, **repo.env, "GITCLAIM_SESSION": who, "PATH": path, "PYTHONPATH": str(ROOT)}
         found[who] = (repo.path, env)
     return found
 
