@@ -50,5 +50,12 @@ class Work(Protocol):
     def dropped(self, change: Change, paths: Iterable[str]) -> set[str]:
         """Those of a change's doubtful paths at which it throws a side's work away."""
 
+    def undone(self, change: Change, paths: Iterable[str]) -> set[str]:
+        """Those of the paths at which the commit that is being made only takes back what the last one did.
+
+        That is what amending a commit looks like to who takes something out of it. Nothing, where the last commit is
+        on a remote already.
+        """
+
     def matching(self, changes: Iterable[Change], patterns: Iterable[str]) -> set[str]:
         """The paths the changes touch that match one of the patterns."""

@@ -12,7 +12,7 @@ from gitclaim.policy import Offline, Policy
 from gitclaim.refstore.contract import neighbourhood
 from gitclaim.registry import Found, Registry, Standing
 from gitclaim.resources import CLAIMS, PATHS, PATTERNS, ancestors, is_above, touches
-from gitclaim.verdict import Blocked, Verdict, View, path_ref, verdict
+from gitclaim.verdict import Block, Blocked, Verdict, View, path_ref, verdict
 
 MANY: Final = 200
 """Touched paths from which on reading all refs costs less than asking for those that matter."""
@@ -111,7 +111,7 @@ def judge(registry: Registry, changes: Sequence[Change], work: Work, policy: Pol
             known = {(one.ref, one.oid): one for one in judged}
             view = view._replace(found=tuple(known.get((one.ref, one.oid), one) for one in view.found))
             continue
-        doubts = {id(one.change): one.change for one in blocks if one.path in one.change.doubtful}
+        doubts = {id(one.change): one.change for one in blocks if _in_doubt(one)}
         if not doubts.keys() - settled:
             return given
         surer = {key: _settled(change, [one.path for one in blocks], work) for key, change in doubts.items()}
@@ -131,10 +131,18 @@ def _refreshed(registry: Registry, policy: Policy, ruling: Ruling) -> Ruling:
     return ruling._replace(age=0.0)
 
 
+def _in_doubt(block: Block) -> bool:
+    """Whether names alone don't tell that this is touched: in a merge, or where a commit may be amended."""
+    return block.path in block.change.doubtful or (block.found is not None and block.change.commit is None)
+
+
 def _settled(change: Change, paths: Iterable[str], work: Work) -> Change:
-    """The merge with what it truly drops, and nothing that is in doubt but does not matter."""
-    asked = set(paths) & set(change.doubtful)
-    return change._replace(doubtful=tuple(sorted(work.dropped(change, asked))))
+    """The change with what it truly drops and without what it only takes back; what does not matter is left out."""
+    asked = set(paths)
+    dropped = work.dropped(change, asked & set(change.doubtful))
+    undone = work.undone(change, asked & set(change.paths)) if change.commit is None else set()
+    kept = tuple(path for path in change.paths if path not in undone)
+    return change._replace(paths=kept, doubtful=tuple(sorted(dropped)))
 
 
 def _matched(found: Iterable[Found], changes: Sequence[Change], work: Work) -> Mapping[ClaimId, frozenset[str]]:

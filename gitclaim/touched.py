@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import product
 from typing import Final, NamedTuple
@@ -19,6 +20,8 @@ _FORMAT: Final = "%H%x00%P%x00%ct%x00%(trailers:key=Claim,valueonly=yes,unfold=y
 # A user's own set-up for trailers must not rename or hide ours.
 _TRAILERS: Final = ("-c", "trailer.separators=:", "-c", "trailer.claim.key=Claim")
 _GITHEAD: Final = "GITHEAD_"
+NOTHING: Final = "GITCLAIM_NOTHING"
+"""The file in the git directory by which pre-commit tells prepare-commit-msg that there is nothing to name."""
 _ROW: Final = 2
 _LAST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _FATAL: Final = 128
@@ -155,6 +158,34 @@ class Touched:
             return set()
         result = change.commit or self._written()
         return _Merge(self, result, change.parents, asked).dropped()
+
+    def undone(self, change: Change, paths: Iterable[str]) -> set[str]:
+        """See `Work.undone`."""
+        asked, head = sorted(paths), self.place.head
+        if not asked or change.parents != (head,):
+            return set()
+        published = self.git.run("for-each-ref", "--count=1", f"--contains={head}", "--format=1", "refs/remotes/")
+        parent = self.git.run("rev-parse", "--verify", "--quiet", f"{head}^", codes=(0, 1)).text.strip()
+        if published.out:
+            return set()
+        left: set[str] = set()
+        for portion in _portions(asked):
+            specs = ["--", *(f":(top,literal){path}" for path in portion)]
+            left.update(self._index_against(parent or self.place.empty_tree, specs))
+        return set(asked) - left
+
+    def leave_word(self, process: str) -> None:
+        """Tell `prepare-commit-msg` that nothing of this session's is touched, so that it need not look.
+
+        Args:
+            process: the git that makes the commit; the word is for nobody else.
+        """
+        index = self._env.get("GIT_INDEX_FILE", "")
+        directory = os.path.dirname(index)
+        # An index of somebody's own may lie anywhere.
+        if directory == self.place.git_dir and process.isdigit():
+            with suppress(OSError), open(os.path.join(directory, NOTHING), "w", encoding="ascii") as file:
+                file.write(f"{process}\n")
 
     def matching(self, changes: Iterable[Change], patterns: Iterable[str]) -> set[str]:
         """See `Work.matching`: git itself says what matches its patterns. One it can't read matches nothing."""

@@ -57,6 +57,7 @@ class Told:
 
     drops: frozenset[str] = frozenset()
     matches: frozenset[str] = frozenset()
+    undoes: frozenset[str] = frozenset()
     looked: list[tuple[Change, frozenset[str]]] = field(default_factory=list)
     matched: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -64,6 +65,9 @@ class Told:
         asked = frozenset(paths)
         self.looked.append((change, asked))
         return set(asked & self.drops)
+
+    def undone(self, change: Change, paths: Iterable[str]) -> set[str]:  # noqa: ARG002 - the protocol's signature
+        return set(paths) & self.undoes
 
     def matching(self, changes: Iterable[Change], patterns: Iterable[str]) -> set[str]:
         self.matched.append(tuple(patterns))

@@ -802,9 +802,15 @@ def test_the_texts_are_one_text_but_for_what_each_hook_is_handed() -> None:
     texts = {name: (ROOT / "hooks" / name).read_text() for name in HOOKS}
     assert sorted(path.name for path in (ROOT / "hooks").iterdir()) == sorted(HOOKS)
     assert texts["pre-merge-commit"] == texts["pre-commit"].replace("name=pre-commit", "name=pre-merge-commit")
+    word = "export GITCLAIM_GIT=$PPID # the git that prepare-commit-msg will have too\n"
+    told = texts["pre-commit"]
+    assert word in told
+    texts["pre-commit"] = told.replace(word, "")
     push = texts["pre-push"].replace("input=$(cat && echo .)\n", "").replace('printf %s "${input%.}" | ', "")
     assert push == texts["pre-commit"].replace("name=pre-commit", "name=pre-push")
     body = texts["pre-commit"].partition("policy=")[0]
+    start, _, rest = texts["prepare-commit-msg"].partition("# What pre-commit of the same git left")
+    texts["prepare-commit-msg"] = start + rest.partition("\nfi\n")[2]
     assert texts["prepare-commit-msg"].startswith(body.replace("name=pre-commit", "name=prepare-commit-msg"))
     chain = body.partition('if [ -x "$python" ]')[0].replace("name=pre-commit", "name=commit-msg")
     assert texts["commit-msg"].startswith(chain.replace("python=\n", ""))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from gitclaim.enforcing import Ruling, enforce, falls_under
 from gitclaim.errors import Exit, UnreachableError
@@ -11,6 +12,9 @@ from gitclaim.registry import Registry
 from gitclaim.resources import Kind, Resource
 from gitclaim.verdict import Allowed, Blocked
 from gitclaim.workspace import Workspace
+
+_PROCESS: Final = "GITCLAIM_GIT"
+"""The variable in which the hook's text says which git started it."""
 
 
 def pre_commit(hook: Hook, *, automatic: bool = False) -> int:
@@ -25,13 +29,16 @@ def pre_commit(hook: Hook, *, automatic: bool = False) -> int:
     touched = workspace.touched(hook.environ.get("GIT_INDEX_FILE"))
     change = touched.staged(touched.merging(hook.environ, automatic=automatic))
     if not change.paths and not change.doubtful:
+        touched.leave_word(hook.environ.get(_PROCESS, ""))
         return Exit.DONE
     registry = workspace.registry()
     ruling = enforce(registry, [change], touched, policy, sync=False)
     match ruling:
-        case Ruling(Allowed(unclaimed=(), lost=()), offline=None):
-            return Exit.DONE
-        case Ruling(Allowed(lost=()), offline=None) if policy.unclaimed is Unclaimed.ALLOW:
+        case Ruling(Allowed(lost=(), unclaimed=unclaimed, own=own), offline=None) if (
+            not unclaimed or policy.unclaimed is Unclaimed.ALLOW
+        ):
+            if not own and not change.doubtful:
+                touched.leave_word(hook.environ.get(_PROCESS, ""))
             return Exit.DONE
         case _:
             return _say(hook, workspace, registry, ruling)

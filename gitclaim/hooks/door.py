@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitclaim.clock import Clock
@@ -47,8 +48,10 @@ class Hook(NamedTuple):
         """Tell the person or the agent that commits or pushes; git shows a hook's standard error."""
         text = "".join(f"{line}\n" for line in lines)
         if text:
-            sys.stderr.write(text)
-            sys.stderr.flush()
+            # Nobody reads it any more, or the disk is full: the exit code still tells.
+            with suppress(OSError):
+                sys.stderr.write(text)
+                sys.stderr.flush()
 
 
 def refused(hook: Hook, verdict: Blocked) -> Exit:
