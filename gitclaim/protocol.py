@@ -440,6 +440,10 @@ class _Taking:
         self.taken = holding
         self.removed.update({one.oid: one for one in replaced.values()})
         self.registry.ledger.record(holding.claim.id, holding.oid)
+        for one in replaced.values():
+            if one.claim and one.claim.session == self.registry.session:
+                # Taken anew, and not lost: nobody has to be told of it again.
+                self.registry.ledger.forget(one.claim.id)
         # It was long under way (a machine that slept): its lease is part gone, and others may already have set out to
         # remove what looked like a claim nobody finished. They miss a new object.
         return self.registry.clock.now() < now + FORMING or self._renew(holding)

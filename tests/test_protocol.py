@@ -678,3 +678,11 @@ def test_waiting_is_no_busy_loop(world: World, alice: Registry, store: ScriptedS
     world.stand(world.claim("src", "bob", ttl=10 * HOUR))
     wait_and_take(alice, asking("src"), wait=HOUR, waiting=lambda *_: None)
     assert len(store.calls) < 400
+
+
+def test_what_was_taken_anew_after_it_expired_is_not_remembered_as_lost(world: World, alice: Registry) -> None:
+    (old,) = held(take(alice, asking("src task:1"))).holdings
+    world.clock.pass_by(hours=3)
+    (new,) = held(take(alice, asking("src"))).holdings
+    assert alice.ledger.held() == {new.claim.id: new.oid}
+    assert old.claim.id != new.claim.id
