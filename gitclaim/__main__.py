@@ -1,6 +1,7 @@
 """The program: `gitclaim`, or `python -m gitclaim`."""
 
 import gc
+import os
 import sys
 
 
@@ -15,9 +16,8 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     code = run(sys.argv[1:])
-    # At its end the interpreter looks at every object once more, 9 ms of a command: at none that is frozen.
-    gc.freeze()
-    sys.exit(code)
+    # Not sys.exit: the outputs are flushed, and taking every object apart costs 4 ms more (mypy ends like this too).
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,11 @@ _NOBODY: Final = "0" * 40
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the hook that is named first; its exit code, 0 to let git go on."""
+    """Run the hook that is named first; its exit code, 0 to let git go on.
+
+    Args:
+        args: the hook's name and its arguments; None for those of this process, which then ends here.
+    """
     # As in `gitclaim` itself: over before a collection could pay.
     gc.set_threshold(100_000)
     name, *rest = list(sys.argv[1:] if args is None else args) or [""]
@@ -45,7 +49,11 @@ def main(args: Sequence[str] | None = None) -> int:
             raise
         told = f"this is a bug in gitclaim: {type(error).__name__}: {error}"
         code = _failed(name, GitclaimError(told, hint="set GITCLAIM_TRACEBACK=1 to see where, and report it"))
-    gc.freeze()
+    if args is None:
+        # As in `gitclaim` itself: the interpreter's own end takes longer than what is left to do.
+        with suppress(OSError, AttributeError):
+            sys.stderr.flush()
+        os._exit(code)
     return code
 
 

@@ -7,6 +7,7 @@ STARTED is when the process was started, in nanoseconds of the monotonic clock. 
 """
 
 # Nothing here may import what gitclaim imports: it would be counted as the interpreter's start.
+import os
 import sys
 import time
 
@@ -40,6 +41,8 @@ def main() -> None:
     by_program: dict[int, list[object]] = {}
     Started.__init__, Started.finish = noted_start, noted_finish  # type: ignore[method-assign,assignment]
     sys.argv = ["gitclaim", *words]
+    # The report is still to be written.
+    os._exit = sys.exit  # type: ignore[assignment]
     try:
         program()
     finally:
