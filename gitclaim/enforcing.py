@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from gitclaim.change import Change, Work
@@ -9,10 +10,11 @@ from gitclaim.claim import GRACE, Claim
 from gitclaim.errors import UnreachableError
 from gitclaim.names import ClaimId, Oid, RefName
 from gitclaim.policy import Offline, Policy
+from gitclaim.record import Broken
 from gitclaim.refstore.contract import neighbourhood
 from gitclaim.registry import Found, Registry, Standing
 from gitclaim.resources import CLAIMS, PATHS, PATTERNS, ancestors, is_above, touches
-from gitclaim.verdict import Block, Blocked, Verdict, View, path_ref, verdict
+from gitclaim.verdict import Allowed, Block, Blocked, Verdict, View, path_ref, verdict
 
 MANY: Final = 200
 """Touched paths from which on reading all refs costs less than asking for those that matter."""
@@ -27,11 +29,13 @@ class Ruling(NamedTuple):
         verdict: the verdict.
         age: how old the view is, in seconds; 0 where it was just brought up to date, None if it never was.
         offline: why the registry could not be asked, None if it was or did not have to be.
+        broken: the records of those claims of this session's that were broken, by the claim's id.
     """
 
     verdict: Verdict
     age: float | None = 0.0
     offline: UnreachableError | None = None
+    broken: Mapping[ClaimId, Broken] = MappingProxyType({})
 
 
 def enforce(registry: Registry, changes: Sequence[Change], work: Work, policy: Policy, *, sync: bool) -> Ruling:
@@ -56,7 +60,14 @@ def enforce(registry: Registry, changes: Sequence[Change], work: Work, policy: P
     if isinstance(ruling.verdict, Blocked) and ruling.age != 0 and not ruling.offline:
         ruling = _refreshed(registry, policy, ruling)
         ruling = ruling._replace(verdict=judge(registry, changes, work, policy))
-    return ruling
+    return ruling._replace(broken=broken_claims(registry, ruling.verdict))
+
+
+def broken_claims(registry: Registry, given: Verdict) -> dict[ClaimId, Broken]:
+    """The records of those lost claims in a verdict that were broken, from the store's view as it is."""
+    lost = given.lost if isinstance(given, Allowed) else [block.lost for block in given.blocks if block.lost]
+    records = ((claim.id, registry.broken(claim.id)) for claim in dict.fromkeys(lost))
+    return {claim: record for claim, record in records if record}
 
 
 def falls_under(registry: Registry, change: Change, work: Work | None = None) -> tuple[ClaimId, ...]:
@@ -125,7 +136,9 @@ def _refreshed(registry: Registry, policy: Policy, ruling: Ruling) -> Ruling:
     except UnreachableError as error:
         if policy.offline is Offline.DENY:
             raise UnreachableError(
-                f"{error.message}; the policy is `offline: deny`", hint=error.hint or "try again when it answers"
+                f"{error.message}; the policy is `offline: deny`",
+                hint="try again when it answers (gitclaim.budget sets how long a hook waits, in seconds), or go by the "
+                "mirror: git -c gitclaim.offline=allow ...",
             ) from error
         return ruling._replace(offline=error)
     return ruling._replace(age=0.0)

@@ -78,7 +78,7 @@ class Mirror:
             # Whoever has the lock waits for the registry, all the time a call may take.
             raise UnreachableError(
                 f"another process has waited {self._git.timeout:g} seconds for {printable(self._registry)}",
-                hint="gitclaim.timeout sets how long to wait, in seconds; --offline asks the mirror",
+                hint="gitclaim.timeout sets how long to wait, in seconds; --offline, where there is one, asks nobody",
             ) from error
 
     def _sync_unless_done(self, asked_at: int) -> None:
@@ -123,12 +123,12 @@ class Mirror:
         if done.code is None:
             raise UnreachableError(
                 f"the registry did not answer within {self._git.timeout:g} seconds: {printable(self._registry)}",
-                hint="gitclaim.timeout sets how long to wait, in seconds; --offline asks the mirror",
+                hint="gitclaim.timeout sets how long to wait, in seconds; --offline, where there is one, asks nobody",
             )
         if done.code:
             raise UnreachableError(
                 f"can't read the registry {printable(self._registry)}: {printable(done.complaint)}",
-                hint="check the network and your access; --offline asks the mirror, gitclaim doctor finds out more",
+                hint="check the network and your access; gitclaim doctor finds out more; list --offline asks nobody",
             )
 
     def _call(self) -> Completed:

@@ -212,8 +212,8 @@ def parse_spec(text: str) -> Resource:
 def parse_argument(text: str, *, prefix: str, tops: Iterable[str], is_path: Callable[[str], bool]) -> Resource:
     """The resource a person named on the command line.
 
-    A bare argument is a path; one with spaces that is no path is a topic; `path:`, `task:`, `topic:` and `lane:` say
-    it outright.
+    A bare argument is a path, from the root with `:/` in front; one with spaces that is no path is a topic; `path:`,
+    `task:`, `topic:` and `lane:` say it outright.
 
     Args:
         text: the argument.
@@ -234,6 +234,9 @@ def parse_argument(text: str, *, prefix: str, tops: Iterable[str], is_path: Call
             f"unknown kind of resource: {printable(match[0])}",
             hint=f"kinds are path: task: topic: lane: - for a file of that name, write path:{shown}",
         )
+    if text.startswith(":/"):
+        # As git writes what is relative to the root; what hooks print works from every directory.
+        return Resource(Kind.PATH, normal_path(text[2:] or ".", prefix="", tops=()))
     if " " in text.strip():
         try:
             path = normal_path(text, prefix=prefix, tops=tops)

@@ -168,6 +168,9 @@ def _check_spelling(config: Mapping[str, list[str]]) -> None:
     """
     for key in config:
         word = key.removeprefix("gitclaim.")
+        if word != key and word in _LISTS:
+            message = f"git config {printable(key)} means nothing"
+            raise GitclaimError(message, hint=f"{word} is a list: it stands in {FILE}")
         if word != key and word not in _CONFIG_KEYS and (meant := _nearest(word, _CONFIG_KEYS)):
             raise GitclaimError(
                 f"git config {printable(key)} means nothing", hint=f"did you mean gitclaim.{meant}? unset the other one"
@@ -296,7 +299,7 @@ def _seconds(text: str) -> float:
 
 def _freshness(text: str) -> timedelta:
     # Zero is an answer here: ask every time.
-    return timedelta(0) if text in {"0", "0s"} else parse_duration(text)
+    return timedelta(0) if text in {"0", "0s"} else parse_duration(f"{text}s" if text.isdecimal() else text)
 
 
 def _unclaimed(text: str) -> Unclaimed:

@@ -187,11 +187,12 @@ def _covers(found: Found, path: str) -> bool:
 def _blocks(path: str, foreign: Iterable[Found], change: Change, view: View) -> Iterator[Block]:
     for one in foreign:
         lost = next(iter(_concerned(view.lost, [path])), None)
-        reason = Reason.FENCED if lost else _relation(path, one)
+        reason = Reason.FENCED if lost else relation(path, one)
         yield Block(path, reason, one, change, lost)
 
 
-def _relation(path: str, found: Found) -> Reason:
+def relation(path: str, found: Found) -> Reason:
+    """How what was found stands to the path: `HELD`, `WITHIN` or `CONTAINS`."""
     ref = path_ref(path)
     if found.ref == ref:
         return Reason.HELD

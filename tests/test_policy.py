@@ -113,5 +113,6 @@ def test_a_policy_of_one_s_own_that_means_nothing_is_told_with_its_key(tmp_path:
 
 @pytest.mark.parametrize("key", ["exempt", "guard"])
 def test_what_is_exempt_and_what_is_guarded_is_for_all_to_decide(tmp_path: Path, key: str) -> None:
-    """One's own configuration opens no wall; git's keys of that name are another's, and are passed over."""
-    assert policy(tmp_path, "", **{key: "x"}) == Policy()
+    """One's own configuration opens no wall, and says so."""
+    with pytest.raises(GitclaimError, match=f"git config gitclaim.{key} means nothing"):
+        policy(tmp_path, "", **{key: "x"})

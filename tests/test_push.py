@@ -412,7 +412,7 @@ def test_who_pushes_what_its_claim_does_not_cover_any_more_is_told(scene: Scene)
     scene.alice.claim("break", "free", "--reason", "gone")
     ran = push(scene.bob)
     assert ran.code == 0
-    assert ran.stderr.startswith("note: EXPIRED: this session's claim on free ended")
+    assert ran.stderr.startswith("note: FENCED: this session's claim on free was broken by alice: gone; nobody else has it")
 
 
 def test_who_pushes_what_another_has_taken_over_is_fenced(scene: Scene) -> None:
@@ -420,7 +420,7 @@ def test_who_pushes_what_another_has_taken_over_is_fenced(scene: Scene) -> None:
     commit(scene.bob, "free", "x")
     scene.alice.claim("break", "free", "--reason", "gone")
     scene.alice.claim("take", "free")
-    refused(push(scene.bob), "fenced: this session lost its claim on free", "blocked: free is held by alice")
+    refused(push(scene.bob), "fenced: this session's claim on free was broken by alice: gone", "blocked: free is held by alice")
 
 
 # A registry that does not answer.

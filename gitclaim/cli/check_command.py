@@ -7,9 +7,9 @@ import click
 from gitclaim.cli.door import Answer, Door, answers, example, resource_arguments
 from gitclaim.cli.mirrored import offline_option, viewed
 from gitclaim.cli.present import Style, blocker_json, blocker_lines, holding_json
-from gitclaim.cli.ruling import blocked_lines, ruling_json, ruling_notes, unclaimed_line, way_lines, ways_out
-from gitclaim.enforcing import Ruling, judge
-from gitclaim.errors import Exit, UsageError
+from gitclaim.cli.ruling import Where, blocked_lines, ruling_json, ruling_notes, unclaimed_line, way_lines, ways_out
+from gitclaim.enforcing import Ruling, broken_claims, judge
+from gitclaim.errors import Exit, GitclaimError, UsageError
 from gitclaim.policy import Unclaimed
 from gitclaim.protocol import Request, Situation, situation
 from gitclaim.registry import Holding, Registry
@@ -43,7 +43,8 @@ def command(*, door: Door, resources: tuple[str, ...], staged: bool, revisions: 
     when it was committed, unless a Claim: trailer says that it is the holder's own work.
     """
     if bool(resources) + staged + (revisions is not None) != 1:
-        raise UsageError("say what to check", hint="gitclaim check RESOURCE..., --staged, or --range A..B")
+        hint = "one of: gitclaim check RESOURCE..., gitclaim check --staged, gitclaim check --range A..B"
+        raise UsageError("say what to check, and one thing only", hint=hint)
     workspace = door.open()
     registry = workspace.registry()
     if not resources:
@@ -60,6 +61,10 @@ def command(*, door: Door, resources: tuple[str, ...], staged: bool, revisions: 
 
 def _changes(door: Door, workspace: Workspace, registry: Registry, revisions: str | None, *, offline: bool) -> Answer:
     """Check what is staged, or the commits of a range."""
+    if revisions is None and workspace.place.top is None:
+        raise GitclaimError(
+            "nothing is staged in a bare repository", hint="gitclaim check --range A..B looks at commits"
+        )
     touched = workspace.touched(door.environ.get("GIT_INDEX_FILE"))
     if revisions is None:
         changes = [touched.staged(touched.merging(door.environ, automatic=True))]
@@ -68,12 +73,13 @@ def _changes(door: Door, workspace: Workspace, registry: Registry, revisions: st
     style = door.style()
     age, note = viewed(registry, style, offline=offline)
     policy = workspace.settings.policy
-    ruling = Ruling(judge(registry, changes, touched, policy, past=revisions is not None), age)
+    given = judge(registry, changes, touched, policy, past=revisions is not None)
+    ruling = Ruling(given, age, broken=broken_claims(registry, given))
     lines = ruling_notes(ruling, style)
     fields = {"commits": [change.commit for change in changes if change.commit]}
     if isinstance(ruling.verdict, Blocked):
-        ways = ways_out(ruling.verdict, style)
-        lines += [*blocked_lines(ruling.verdict, style), *way_lines(ways)]
+        ways = ways_out(ruling.verdict, style, Where.COMMIT if revisions is None else Where.RANGE)
+        lines += [*blocked_lines(ruling, style), *way_lines(ways)]
         lines += [note] if note else []
         return Answer("blocked", {**fields, **ruling_json(ruling, ways)}, "\n".join(lines), Exit.DENIED)
     if ruling.verdict.unclaimed and policy.unclaimed is not Unclaimed.ALLOW:

@@ -63,6 +63,7 @@ class Door:
         self.session = session
         self.as_json = as_json
         self.command = command
+        self.prefix = ""
 
     def open(self) -> Workspace:
         """The repository around the current directory."""
@@ -71,11 +72,16 @@ class Door:
         except FileNotFoundError as error:
             raise GitclaimError("the current directory does not exist any more", hint="cd somewhere else") from error
         interactive = is_terminal(sys.stdin) and is_terminal(sys.stderr)
-        return Workspace.open(Surroundings(cwd, self.environ, interactive, self.clock, self.nonce, self.session))
+        around = Surroundings(cwd, self.environ, interactive, self.clock, self.nonce, self.session)
+        workspace = Workspace.open(around)
+        self.prefix = workspace.place.prefix
+        return workspace
 
     def style(self) -> Style:
         """How people's text looks on this standard output."""
-        return Style(self.clock.now(), terminal=is_terminal(sys.stdout), coloured=coloured(sys.stdout))
+        return Style(
+            self.clock.now(), terminal=is_terminal(sys.stdout), coloured=coloured(sys.stdout), prefix=self.prefix
+        )
 
 
 def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> timedelta | None:  # noqa: ARG001 - click's signature

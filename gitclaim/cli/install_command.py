@@ -43,6 +43,8 @@ def command(*, door: Door, shared: bool, **chosen: Any) -> Answer:  # noqa: ANN4
             f"husky manages the hooks in {printable(str(place.directory))}, and would overwrite them",
             hint=HUSKY_WAY,
         )
+    # What one of them writes, the other takes for nothing where nobody wrote more.
+    chosen["commit_msg"] = chosen["commit_msg"] or chosen["prepare_commit_msg"]
     names = [name for name in HOOKS if chosen[name.replace("-", "_")]] or list(HOOKS)
     written = workspace.install_hooks(place, names, sys.executable)
     lines = [*written_lines(written, door.style()), f"in {printable(str(place.directory))}"]

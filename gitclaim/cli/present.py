@@ -31,11 +31,13 @@ class Style(NamedTuple):
         now: the moment lengths of time are told from.
         terminal: whether a person reads it: times are told relative to now.
         coloured: whether colours may be used.
+        prefix: the directory a person is in, relative to the root; empty at the root, or where nobody has asked.
     """
 
     now: datetime
     terminal: bool
     coloured: bool
+    prefix: str = ""
 
     def paint(self, text: str, **looks: Any) -> str:  # noqa: ANN401 - click's own
         """The text in colour, where there may be any."""
@@ -163,7 +165,7 @@ def _relation(blocker: Blocker) -> str:
         case Reason.CONTAINS:
             return f"{asked} contains {there}, held by {session}"
         case _:
-            return f"{asked} is held by {session}" if there == asked else f"{asked} overlaps {there}, held by {session}"
+            return f"{asked} is held by {session}"
 
 
 def _detail_lines(found: Found, style: Style) -> list[str]:
@@ -211,10 +213,20 @@ def end_text(found: Found, claim: Claim, style: Style) -> str:
     return f"{found.standing.name}: {found.note}"
 
 
-def argument(resource: Resource) -> str:
-    """The resource as a shell takes it: a name in another's claim must not become a command where it is pasted."""
+def argument(resource: Resource, style: Style) -> str:
+    """The resource as a shell takes it where a person is: a name in another's claim must not become a command."""
+    name = resource.name
+    if resource.kind is not Kind.PATH:
+        return quote(resource.text)
+    if printable(name) != name:
+        # What is shown of it would name another file.
+        return "PATH"
+    if style.prefix:
+        return quote(f":/{name}")
+    if name.startswith("-"):
+        return quote(f"./{name}")
     # A bare argument with a space is a topic, where no such file is.
-    bare = resource.kind is not Kind.PATH or " " not in resource.name or resource.text.startswith("path:")
+    bare = " " not in name or resource.text.startswith("path:")
     return quote(resource.text if bare else f"path:{resource.text}")
 
 

@@ -105,7 +105,7 @@ def _ways_out(outcome: Denied, style: Style) -> list[str]:
         ways.append((f"add --wait {wait}", "wait for it"))
     ways.append(("gitclaim list", "see what else is taken, and take something else"))
     if claims:
-        first = argument(claims[0].resources[0])
+        first = argument(claims[0].resources[0], style)
         ways.append((f'gitclaim break {first} --reason "..."', "remove it, if its holder is gone"))
     if any(blocker.found.standing is Standing.MALFORMED for blocker in outcome.blockers):
         ways.append(("gitclaim sweep", "remove what is no claim, after ten minutes"))

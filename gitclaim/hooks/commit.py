@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from gitclaim.change import Change
 from gitclaim.enforcing import Ruling, enforce, falls_under
 from gitclaim.errors import Exit, UnreachableError
 from gitclaim.hooks.door import Hook, refused
 from gitclaim.policy import Offline, Unclaimed
 from gitclaim.registry import Registry
 from gitclaim.resources import Kind, Resource
-from gitclaim.verdict import Allowed, Blocked
+from gitclaim.verdict import Allowed, Block, Blocked
 from gitclaim.workspace import Workspace
 
 _PROCESS: Final = "GITCLAIM_GIT"
@@ -41,7 +42,7 @@ def pre_commit(hook: Hook, *, automatic: bool = False) -> int:
                 touched.leave_word(hook.environ.get(_PROCESS, ""))
             return Exit.DONE
         case _:
-            return _say(hook, workspace, registry, ruling)
+            return _say(hook, workspace, registry, change, ruling)
 
 
 def prepare_commit_msg(hook: Hook, file: str) -> int:
@@ -59,25 +60,25 @@ def prepare_commit_msg(hook: Hook, file: str) -> int:
     return Exit.DONE
 
 
-def _say(hook: Hook, workspace: Workspace, registry: Registry, ruling: Ruling) -> int:
+def _say(hook: Hook, workspace: Workspace, registry: Registry, change: Change, ruling: Ruling) -> int:
     # Imported late: most commits have nothing in their way.
     from gitclaim.cli.ruling import ruling_notes, unclaimed_line  # noqa: PLC0415
 
     hook.say(ruling_notes(ruling, hook.style()))
     if isinstance(ruling.verdict, Blocked):
-        return refused(hook, ruling.verdict)
+        return refused(hook, ruling)
     unclaimed = ruling.verdict.unclaimed
     policy = workspace.settings.policy
     if unclaimed and policy.unclaimed is Unclaimed.WARN:
         hook.say([unclaimed_line(unclaimed)])
     if unclaimed and policy.unclaimed is Unclaimed.TAKE:
-        return _take(hook, workspace, registry, unclaimed)
+        return _take(hook, workspace, registry, change, unclaimed)
     return Exit.DONE
 
 
-def _take(hook: Hook, workspace: Workspace, registry: Registry, paths: Sequence[str]) -> int:
+def _take(hook: Hook, workspace: Workspace, registry: Registry, change: Change, paths: Sequence[str]) -> int:
     """Claim what nobody claimed, all or nothing."""
-    from gitclaim.cli.present import blocker_lines, held_text  # noqa: PLC0415 - only this policy needs it
+    from gitclaim.cli.present import held_text  # noqa: PLC0415 - only this policy needs it
     from gitclaim.protocol import Denied, Request, take  # noqa: PLC0415
 
     request = Request(
@@ -96,7 +97,8 @@ def _take(hook: Hook, workspace: Workspace, registry: Registry, paths: Sequence[
         return Exit.DONE
     style = hook.style()
     if isinstance(outcome, Denied):
-        hook.say(blocker_lines(outcome.blockers, style, "blocked:"))
-        return Exit.FIXABLE
+        # Somebody was faster; the view that allowed it was within the policy's freshness.
+        blocks = tuple(Block(one.resource.name, one.reason, one.found, change) for one in outcome.blockers)
+        return refused(hook, Ruling(Blocked(blocks)))
     hook.say([f"gitclaim: {held_text(outcome.holdings[0], style, 'took')}"])
     return Exit.DONE

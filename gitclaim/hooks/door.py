@@ -12,6 +12,7 @@ from gitclaim.workspace import Surroundings, Workspace
 
 if TYPE_CHECKING:
     from gitclaim.cli.present import Style
+    from gitclaim.enforcing import Ruling
 
 
 class Hook(NamedTuple):
@@ -42,7 +43,9 @@ class Hook(NamedTuple):
         from gitclaim.cli.present import Style  # noqa: PLC0415
         from gitclaim.cli.terminal import coloured, is_terminal  # noqa: PLC0415
 
-        return Style(self.clock.now(), terminal=is_terminal(sys.stderr), coloured=coloured(sys.stderr))
+        # Hooks run in the root; git tells where it was started.
+        prefix = self.environ.get("GIT_PREFIX", "").rstrip("/")
+        return Style(self.clock.now(), terminal=is_terminal(sys.stderr), coloured=coloured(sys.stderr), prefix=prefix)
 
     def say(self, lines: Iterable[str]) -> None:
         """Tell the person or the agent that commits or pushes; git shows a hook's standard error."""
@@ -54,10 +57,12 @@ class Hook(NamedTuple):
                 sys.stderr.flush()
 
 
-def refused(hook: Hook, verdict: Blocked) -> Exit:
+def refused(hook: Hook, ruling: "Ruling") -> Exit:
     """Say what is in the way and every way out; the exit code with which git stops."""
-    from gitclaim.cli.ruling import blocked_lines, way_lines, ways_out  # noqa: PLC0415 - most hooks refuse nothing
+    from gitclaim.cli.ruling import Where, blocked_lines, way_lines, ways_out  # noqa: PLC0415 - most refuse nothing
 
     style = hook.style()
-    hook.say([*blocked_lines(verdict, style), *way_lines(ways_out(verdict, style))])
+    where = Where.PUSH if hook.name == "pre-push" else Where.COMMIT
+    ways = ways_out(ruling.verdict, style, where) if isinstance(ruling.verdict, Blocked) else []
+    hook.say([*blocked_lines(ruling, style), *way_lines(ways)])
     return Exit.FIXABLE

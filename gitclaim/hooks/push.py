@@ -45,7 +45,7 @@ def pre_push(hook: Hook, remote: str, lines: bytes) -> int:
 
         hook.say(ruling_notes(ruling, hook.style()))
     if isinstance(ruling.verdict, Blocked):
-        return refused(hook, ruling.verdict)
+        return refused(hook, ruling)
     if ruling.verdict.unclaimed and policy.unclaimed is Unclaimed.WARN:
         from gitclaim.cli.ruling import unclaimed_line  # noqa: PLC0415
 

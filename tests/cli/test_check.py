@@ -129,7 +129,7 @@ def test_a_claim_that_was_taken_over_is_fenced(scene: Clones) -> None:
     scene.alice.claim("take", "docs")
     stage(scene.bob, "docs/x")
     ran = scene.bob.claim("check", "--staged", code=3)
-    assert ran.stdout.startswith("fenced: this session lost its claim on docs")
+    assert ran.stdout.startswith("fenced: this session's claim on docs was broken by alice: gone")
     (block,) = said(scene.bob.claim("check", "--staged", "--json", code=3), "blocked")["blocks"]
     assert (block["reason"], block["lost"]["resources"]) == ("FENCED", ["path:docs"])
 
