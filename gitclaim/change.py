@@ -20,6 +20,7 @@ class Change(NamedTuple):
         parents: what it follows.
         at: when it was committed, by its committer's clock; None for the one that is being made.
         claims: the claims it says it falls under, in its `Claim:` trailers.
+        withdrawn: whether the commit is not made but taken off a branch: then it is the work of those claims that goes.
     """
 
     paths: tuple[str, ...]
@@ -28,6 +29,7 @@ class Change(NamedTuple):
     parents: tuple[Oid, ...] = ()
     at: datetime | None = None
     claims: frozenset[ClaimId] = frozenset()
+    withdrawn: bool = False
 
 
 class Update(NamedTuple):

@@ -15,6 +15,8 @@ PURPOSE_LIMIT: Final = 4096
 """Characters of a purpose."""
 MESSAGE_LIMIT: Final = 1 << 20
 """Bytes of a claim object; what is larger is no claim."""
+PATTERN_LIMIT: Final = 100
+"""Patterns of one claim: everybody's hooks have git match them."""
 RESOURCE_LIMIT: Final = 1000
 """Resources of one claim: each is a ref, and one push has to carry them all."""
 GRACE: Final = timedelta(seconds=120)
@@ -319,6 +321,8 @@ def _check_format(values: list[str]) -> None:
 def _check_whole(claim: Claim) -> None:
     if not claim.resources or len(claim.resources) > RESOURCE_LIMIT:
         raise MalformedError(f"a claim has 1 to {RESOURCE_LIMIT} resources, not {len(claim.resources)}")
+    if len(claim.patterns) > PATTERN_LIMIT:
+        raise MalformedError(f"a claim has at most {PATTERN_LIMIT} patterns, not {len(claim.patterns)}")
     if reduced(claim.resources) != claim.resources:
         raise MalformedError("one of its resources covers another")
     if claim.expires <= claim.taken:

@@ -3,6 +3,7 @@
 Minimum: git 2.34, for signing with ssh keys (2.34) and `rev-parse --path-format` (2.31).
 """
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -150,6 +151,8 @@ def clean_environment(environ: Mapping[str, str], *, interactive: bool) -> dict[
     env["GIT_EDITOR"] = "false"
     # A person's own replacement refs must not change what a claim says.
     env["GIT_NO_REPLACE_OBJECTS"] = "1"
+    # Nor grafts (deprecated, and never pushed) what a commit follows.
+    env["GIT_GRAFT_FILE"] = os.devnull
     # A user's trace must not mix with the output we parse.
     for key in [key for key in env if key.startswith("GIT_TRACE")]:
         del env[key]

@@ -23,6 +23,8 @@ _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 # git's remote helpers, `name::address`: `ext::` runs a program, and a file in the tree may not choose one.
 _HELPER: Final = re.compile(r"[A-Za-z0-9+.-]*::")
 _SECRET: Final = re.compile(r"(?<=://)([^/@:]*):[^/@]*(?=@)")
+# No argument of a program can have these.
+_UNSAYABLE: Final = re.compile("[\0\ud800-\udfff]")
 _MEGABYTE: Final = 1 << 20
 
 
@@ -84,6 +86,7 @@ def read_settings(config: Mapping[str, list[str]], top: str | None) -> Settings:
         source = "git config gitclaim.registry"
     elif "registry" in file:
         wished, source = file["registry"][0], FILE
+        _check_outside(wished, top or "")
     elif "remote.origin.url" in config:
         wished, source = "origin", "the remote origin"
     else:
@@ -97,6 +100,25 @@ def read_settings(config: Mapping[str, list[str]], top: str | None) -> Settings:
         session_variables=tuple(file.get("session-variables", [])),
         policy=_policy(config, file),
     )
+
+
+def _check_outside(wished: str, top: str) -> None:
+    """Refuse a registry that comes with the tree: git runs the hooks of a repository on disk it pushes to.
+
+    Raises:
+        GitclaimError: the registry a file in the tree names lies in that tree.
+    """
+    # Imported late: most repositories name no registry in the file.
+    from urllib.parse import unquote  # noqa: PLC0415
+
+    plain = re.sub(r"^file:/{2}(localhost)?", "", wished, flags=re.IGNORECASE)
+    path = os.path.realpath(os.path.join(top, plain if plain == wished else unquote(plain)))
+    real = os.path.realpath(top)
+    if wished != EMBEDDED and os.path.lexists(path) and os.path.commonpath([path, real]) == real:
+        raise GitclaimError(
+            f"{FILE}: the registry may not lie in the work tree: {printable(wished)}",
+            hint="set it yourself if you trust it: git config gitclaim.registry",
+        )
 
 
 def _policy(config: Mapping[str, list[str]], file: Mapping[str, list[str]]) -> Policy:
@@ -257,6 +279,8 @@ def parse_file(text: str) -> dict[str, list[str]]:
 
 
 def _check(key: str, values: list[str], *, listed: bool) -> None:
+    if any(_UNSAYABLE.search(value) for value in values):
+        raise GitclaimError("has a character no program can be told")
     if key in _LISTS:
         for value in values:
             _LISTS[key](value)

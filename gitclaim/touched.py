@@ -1,6 +1,7 @@
 """What is touched, as git sees it: by the commit that is being made, and by commits a remote does not have."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ _FATAL: Final = 128
 _ROOM: Final = 100_000
 """Characters of paths or patterns that fit on a command line."""
 _LONGEST: Final = 4096
+_GLOB: Final = re.compile(r":\([^)]*\bglob\b").match
+_ROWS: Final = re.compile(r"(?<![^/)])(?:\*{2,}\\?/){2,}")
 
 
 class Touched:
@@ -125,14 +128,29 @@ class Touched:
         new = self._known([update.new for update in updates if update.new])
         return self._listed([*new, *(f"^{oid}" for oid in theirs)])
 
+    def withdrawn(self, updates: Sequence[Update]) -> list[Change]:
+        """The commits a forced push takes off a ref, each with what of it the ref then has otherwise."""
+        found = []
+        for update in updates:
+            old, new = (self._known([oid] if oid else []) for oid in (update.old, update.new))
+            gone = self._listed([*old, f"^{new[0]}"]) if old and new else []
+            if gone:
+                differs = set(_split(self.git.run("diff-tree", "--name-only", *_COMPARED, old[0], new[0]).out))
+                kept = ((one, tuple(path for path in one.paths if path in differs)) for one in gone)
+                found += [one._replace(paths=paths, doubtful=(), withdrawn=True) for one, paths in kept if paths]
+        return found
+
     def _tracked(self, remotes: Iterable[str], counts: Callable[[str], bool]) -> list[str]:
         """What the tracking refs of these remotes point at."""
         found = []
+        names = self.git.run("remote").text.split("\n")[:-1]
         for remote in remotes:
             start = f"refs/remotes/{remote}/"
+            others = tuple(f"refs/remotes/{name}/" for name in names if name.startswith(f"{remote}/"))
             lines = self.git.run("for-each-ref", "--format=%(objectname) %(refname)", start).text.split("\n")[:-1]
             for oid, _, ref in (line.partition(" ") for line in lines):
-                if counts(f"refs/heads/{ref.removeprefix(start)}"):
+                # Below `refs/remotes/a/` may also lie what the remote `a/b` has.
+                if not ref.startswith(others) and counts(f"refs/heads/{ref.removeprefix(start)}"):
                     found.append(oid)
         return found
 
@@ -192,6 +210,8 @@ class Touched:
         # A claim may be written by hand; a pattern in it must not keep everybody from committing.
         asked = [pattern for pattern in patterns if not _leads_out(pattern)]
         specs = [pattern if pattern.startswith(":") else f":(glob){pattern}" for pattern in asked]
+        # git tries each of several in a row by itself, 2^n ways in all: "**/**/" is "**/".
+        specs = [_ROWS.sub("**/", spec) if _GLOB(spec) else spec for spec in specs]
         listed = list(changes)
         found: set[str] = set()
         for portion in _portions(specs if listed else []):

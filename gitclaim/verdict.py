@@ -3,7 +3,7 @@
 A change is blocked where it touches what another session's live claim holds: the path itself, what it lies in, or what
 lies in it; or, for a claim that was taken by pattern, a path that matches. These do not block: a claim of the session
 itself, one that died, one with a bad signature, an incomplete one, what is no claim, and a claim that the commit names
-in a `Claim:` trailer, for then it is the holder's own work.
+in a `Claim:` trailer, for then it is the holder's own work. A push that takes such work off a branch is blocked by it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -108,7 +108,7 @@ def verdict(changes: Sequence[Change], view: View, policy: Policy) -> Verdict:
             standing = _at(path, tree, view)
             foreign = [one for one in standing if _excludes(one, change, view, named)]
             blocks += _blocks(path, foreign[:1], change, view)
-            if surely:
+            if surely and not change.withdrawn:
                 mine = [one for one in standing if _is_own(one, view)]
                 own.update({one.claim.id: Holding(one.claim, one.oid) for one in mine if one.claim})
                 if any(_covers(one, path) for one in mine):
@@ -165,6 +165,8 @@ def _excludes(found: Found, change: Change, view: View, named: frozenset[ClaimId
     if claim is None:
         # A later format: it excludes as if it were live, for nobody here can tell that it is not.
         return found.standing is Standing.NEWER
+    if change.withdrawn:
+        return found.standing is Standing.LIVE and claim.session != view.session and claim.id in change.claims
     if claim.session == view.session or claim.id in change.claims:
         return False
     if found.standing is Standing.LIVE:

@@ -24,7 +24,7 @@ from gitclaim.refstore.local import LocalStore
 from gitclaim.refstore.remote import RemoteStore
 from gitclaim.registry import Holding, Registry, Standing
 from gitclaim.resources import CLAIMS, PATTERNS, Resource
-from gitclaim.settings import Settings, Target, read_settings, target_of
+from gitclaim.settings import FILE, Settings, Target, read_settings, target_of
 from gitclaim.signing import GitVerifier, signer_for
 from gitclaim.state import State
 from gitclaim.touched import Touched
@@ -95,7 +95,7 @@ class Workspace(NamedTuple):
         except FileNotFoundError as error:
             raise GitclaimError("git is not installed", hint="gitclaim asks the git program, 2.34 or newer") from error
         place, config = questions.placed(finding.finish()), questions.configured(configuring.finish())
-        settings = read_settings(config, place.top)
+        settings = read_settings(config, _root(place))
         if hurried:
             settings = settings._replace(timeout=min(settings.timeout, settings.policy.budget))
         state = State(os.path.join(place.common_dir, "gitclaim"))
@@ -322,6 +322,15 @@ class Workspace(NamedTuple):
         names = [environ.get("GIT_COMMITTER_NAME"), *_last(config, "committer.name", "user.name")]
         mails = [environ.get("GIT_COMMITTER_EMAIL"), *_last(config, "committer.email", "user.email")]
         return next(filter(None, names), self.identity.session), next(filter(None, mails), "gitclaim@localhost")
+
+
+def _root(place: Place) -> str | None:
+    """Where `.gitclaim.yaml` lies: the root of the work tree, also where git was only told of the git directory."""
+    top = place.top
+    if top and os.path.lexists(os.path.join(top, FILE)):
+        return top
+    ordinary = place.git_dir == place.common_dir and os.path.basename(place.common_dir) == ".git"
+    return os.path.dirname(place.common_dir) if ordinary else top
 
 
 def _short(claim: Claim) -> str:

@@ -412,7 +412,9 @@ def test_who_pushes_what_its_claim_does_not_cover_any_more_is_told(scene: Scene)
     scene.alice.claim("break", "free", "--reason", "gone")
     ran = push(scene.bob)
     assert ran.code == 0
-    assert ran.stderr.startswith("note: FENCED: this session's claim on free was broken by alice: gone; nobody else has it")
+    assert ran.stderr.startswith(
+        "note: FENCED: this session's claim on free was broken by alice: gone; nobody else has it"
+    )
 
 
 def test_who_pushes_what_another_has_taken_over_is_fenced(scene: Scene) -> None:
@@ -420,7 +422,11 @@ def test_who_pushes_what_another_has_taken_over_is_fenced(scene: Scene) -> None:
     commit(scene.bob, "free", "x")
     scene.alice.claim("break", "free", "--reason", "gone")
     scene.alice.claim("take", "free")
-    refused(push(scene.bob), "fenced: this session's claim on free was broken by alice: gone", "blocked: free is held by alice")
+    refused(
+        push(scene.bob),
+        "fenced: this session's claim on free was broken by alice: gone",
+        "blocked: free is held by alice",
+    )
 
 
 # A registry that does not answer.
@@ -601,3 +607,48 @@ def test_what_git_never_says_is_an_error(line: str) -> None:
     with pytest.raises(GitclaimError, match="not a line for a pre-push hook") as caught:
         list(parsed(f"{line}\n"))
     assert caught.value.exit_code is Exit.FIXABLE
+
+
+def test_a_forced_push_does_not_throw_a_holder_s_landed_work_away(scene: Scene) -> None:
+    """Its commits say whose they are; one's own may be rewritten."""
+    under_claim(hooked(scene.alice), "src/a")
+    scene.bob.git("fetch", "--quiet", "origin")
+    commit(scene.bob, "free")
+    main = scene.bob.git("for-each-ref", "--format=%(refname:lstrip=3)", "refs/remotes/origin/main")
+    refused(push(scene.bob, f"+HEAD:refs/heads/{main}"))
+    refused(push(scene.bob, f"+HEAD~1:refs/heads/{main}"))
+    accepted(push(scene.bob, "HEAD:refs/heads/mine"))
+    scene.bob.git("commit", "--quiet", "--amend", "--message", "again")
+    accepted(push(scene.bob, "+HEAD:refs/heads/mine"))
+
+
+def under_claim(repo: Repo, path: str) -> None:
+    """Work under the session's claim, on the remote's main branch."""
+    commit(repo, path)
+    accepted(push(repo, "HEAD:refs/heads/main"))
+
+
+def test_notes_are_no_files(scene: Scene) -> None:
+    scene.bob.git("config", "gitclaim.unclaimed", "deny")
+    scene.bob.git("notes", "add", "-m", "hi")
+    accepted(push(scene.bob, "refs/notes/commits"))
+
+
+def test_what_another_remote_has_does_not_vouch_for_one_with_a_shorter_name(scene: Scene) -> None:
+    other = scene.other()
+    scene.bob.git("remote", "rename", "other", "origin/alice")
+    commit(scene.bob, "src/a", "1", "--no-verify")
+    scene.bob.git("push", "--quiet", "--no-verify", "origin/alice", "HEAD:refs/heads/topic")
+    assert other.refs("refs/heads")
+    refused(push(scene.bob, "HEAD:refs/heads/main"))
+
+
+def test_a_pattern_of_many_stars_holds_nobody_up(scene: Scene) -> None:
+    (scene.alice.path / "x.py").write_text("1")
+    scene.alice.git("add", "x.py")
+    scene.alice.claim("take", "--glob", "**/" * 40 + "x.py")
+    path = "one/two/three/four/five/six/seven/eight/y.java"
+    commit(scene.bob, path)
+    accepted(push(scene.bob))
+    commit(scene.bob, f"{path.removesuffix('y.java')}x.py", "1", "--no-verify")
+    refused(push(scene.bob), "claimed by alice")

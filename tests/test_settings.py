@@ -190,3 +190,27 @@ def test_a_password_is_never_shown(alice: Repo) -> None:
         assert "hunter2" not in ran.stdout + ran.stderr
     state = alice.path / ".git/gitclaim"
     assert not [path for path in state.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    "registry", ["./evil", "sub/../evil", "file://{top}/evil", "file://{top}/%65vil", "FILE://localhost{top}/evil"]
+)
+def test_the_file_may_not_name_a_registry_that_comes_with_the_tree(tmp_path: Path, registry: str) -> None:
+    """git runs the hooks of a repository on disk it pushes to: whoever fetched the tree would run them."""
+    (tmp_path / "evil").mkdir()
+    (tmp_path / ".gitclaim.yaml").write_text(f"registry: {registry.format(top=tmp_path)}\n")
+    with pytest.raises(GitclaimError, match="may not lie in the work tree"):
+        read_settings({}, str(tmp_path))
+
+
+def test_a_registry_beside_the_tree_is_fine(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "r.git").mkdir()
+    (tmp_path / "tree" / ".gitclaim.yaml").write_text("registry: ../r.git\n")
+    assert read_settings({}, str(tmp_path / "tree")).wished == "../r.git"
+
+
+@pytest.mark.parametrize("text", ['exempt: ["a\\0b"]', 'registry: "/a\\ud800"', 'guard: ["\\0"]'])
+def test_what_no_program_can_be_told_is_refused_with_its_line(text: str) -> None:
+    with pytest.raises(GitclaimError, match="line 1"):
+        parse_file(f"{text}\n")

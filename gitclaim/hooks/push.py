@@ -11,7 +11,8 @@ from gitclaim.names import Oid, printable
 from gitclaim.policy import Unclaimed
 from gitclaim.verdict import Blocked
 
-_OURS: Final = ("refs/claims/", "refs/gitclaim/")
+# What is no work: claims themselves, and notes, whose trees are no files.
+_NO_WORK: Final = ("refs/claims/", "refs/gitclaim/", "refs/notes/")
 
 
 def pre_push(hook: Hook, remote: str, lines: bytes) -> int:
@@ -26,11 +27,12 @@ def pre_push(hook: Hook, remote: str, lines: bytes) -> int:
     policy = workspace.settings.policy
     told = list(parsed(lines.decode("utf-8", "surrogateescape")))
     # What a ref that is not guarded may have must not vouch for what is pushed to one that is.
-    updates = [update for update in told if policy.guards(update.ref) and not update.ref.startswith(_OURS)]
+    updates = [update for update in told if policy.guards(update.ref) and not update.ref.startswith(_NO_WORK)]
     if not any(update.new for update in updates):
         return Exit.DONE
     touched = workspace.touched()
-    changes = touched.outgoing(updates, remote, workspace.alike(remote), policy.guards)
+    gone = touched.withdrawn(updates)
+    changes = [*touched.outgoing(updates, remote, workspace.alike(remote), policy.guards), *gone]
     if not changes:
         return Exit.DONE
     registry = workspace.registry()
@@ -38,7 +40,8 @@ def pre_push(hook: Hook, remote: str, lines: bytes) -> int:
     if isinstance(ruling.verdict, Blocked) and not ruling.offline:
         # Tracking refs show what was fetched: what others landed since, or on a branch this clone does not follow,
         # is not this push's. Only the remote can tell.
-        changes = touched.outgoing(updates, remote, workspace.alike(remote), policy.guards, ask=True)
+        known = touched.outgoing(updates, remote, workspace.alike(remote), policy.guards, ask=True)
+        changes = [*known, *gone]
         ruling = enforce(registry, changes, touched, policy, sync=False)
     if isinstance(ruling.verdict, Blocked) or ruling.verdict.lost or ruling.offline:
         from gitclaim.cli.ruling import ruling_notes  # noqa: PLC0415 - most pushes have nothing in their way
