@@ -10,8 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.garbage import claim_message, raw_commit, written
-from tests.kit.repos import ROOT, Clones, Repo, run
+from gitclaim.git import Git
+from gitclaim.names import Oid
+from gitclaim.refstore.contract import Signature
+from gitclaim.signing import GitVerifier
+from gitclaim.state import State
+from tests.kit.garbage import claim_message, raw_commit, untrusted, written
+from tests.kit.repos import ROOT, Clones, Repo, make_repo, run
 
 
 def signature(repo: Repo, name: str, **env: str) -> tuple[str, str | None]:
@@ -199,3 +204,13 @@ def test_a_broken_gpg_proves_nothing(clones: Clones, gnupg: Mapping[str, str], t
     for program in ("/nonexistent", str(script(tmp_path / "fails", "exit 2"))):
         clones.bob.git("config", "gpg.program", program)
         assert signature(clones.bob, "a")[0] == "unknown"
+
+
+def test_a_signature_that_is_none_is_bad_every_time(tmp_path: Path) -> None:
+    """ssh-keygen ends before it has read what git hands it; one time in seven git died of that, and nothing was known."""
+    repo = make_repo(tmp_path / "repo")
+    oids = [Oid(oid) for oid in untrusted(repo).values()]
+    git = Git({**os.environ, "GIT_DIR": str(repo.path / ".git")}, str(repo.path), 30)
+    for attempt in range(40):
+        verdicts = GitVerifier(git, State(tmp_path / f"state-{attempt}"), {}).verify(oids)
+        assert {verdict.signature for verdict in verdicts.values()} == {Signature.BAD}
