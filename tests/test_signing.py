@@ -207,7 +207,7 @@ def test_a_broken_gpg_proves_nothing(clones: Clones, gnupg: Mapping[str, str], t
 
 
 def test_a_signature_that_is_none_is_bad_every_time(tmp_path: Path) -> None:
-    """ssh-keygen ends before it has read what git hands it; one time in seven git died of that, and nothing was known."""
+    """ssh-keygen ends before it has read what git hands it, and git may die of that: then it is asked again."""
     repo = make_repo(tmp_path / "repo")
     oids = [Oid(oid) for oid in untrusted(repo).values()]
     git = Git({**os.environ, "GIT_DIR": str(repo.path / ".git")}, str(repo.path), 30)
