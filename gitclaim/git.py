@@ -4,6 +4,7 @@ Minimum: git 2.34, for signing with ssh keys (2.34) and `rev-parse --path-format
 """
 
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -13,6 +14,9 @@ from gitclaim.names import Oid, printable
 from gitclaim.process import Completed, Started
 
 MINIMUM: Final = (2, 34)
+
+_GLOB: Final = re.compile(r":\([^)]*\bglob\b").match
+_ROWS: Final = re.compile(r"(?<![^/)])(?:\*{2,}\\?/){2,}")
 
 # What git sets for hooks, or a user for one command, that names a repository, an index or a namespace: the list of
 # `git rev-parse --local-env-vars` without the two that carry `git -c` settings, which are the user's will.
@@ -230,6 +234,25 @@ def configured(done: Completed) -> dict[str, list[str]]:
         # A key without "=" is true (git-config(1), "boolean").
         found.setdefault(key, []).append(value if equals else "true")
     return found
+
+
+def pathspec(pattern: str, *, exclude: bool = False) -> str:
+    """A pattern from the root as a pathspec of git's; one that begins with a colon is one already.
+
+    Of several `**/` in a row git tries each by itself, 2^n ways in all (measured: 40 of them took 21 s), so that the
+    one they are equal to stands for them.
+    """
+    if exclude:
+        return f":(exclude,glob){_ROWS.sub('**/', pattern)}"
+    spec = pattern if pattern.startswith(":") else f":(glob){pattern}"
+    return _ROWS.sub("**/", spec) if _GLOB(spec) else spec
+
+
+def remote_refs(done: Completed) -> list[tuple[str, str]]:
+    """The answer of `git ls-remote`: objects and the refs that point at them, a tag once more with `^{}`."""
+    rows = (line.split("\t") for line in done.text.split("\n")[:-1])
+    # A symbolic ref has a line of its own, in another form.
+    return [(row[0], row[1]) for row in rows if len(row) == 2]  # noqa: PLR2004 - object, ref
 
 
 def tracked(git: Git, pathspecs: Sequence[str], *, top: str) -> list[str]:

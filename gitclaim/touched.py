@@ -1,13 +1,13 @@
 """What is touched, as git sees it: by the commit that is being made, and by commits a remote does not have."""
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import product
 from typing import Final, NamedTuple
 
+from gitclaim import git as questions
 from gitclaim.change import Change, Update
 from gitclaim.errors import GitclaimError
 from gitclaim.git import Git, GitError, Place
@@ -23,14 +23,11 @@ _TRAILERS: Final = ("-c", "trailer.separators=:", "-c", "trailer.claim.key=Claim
 _GITHEAD: Final = "GITHEAD_"
 NOTHING: Final = "GITCLAIM_NOTHING"
 """The file in the git directory by which pre-commit tells prepare-commit-msg that there is nothing to name."""
-_ROW: Final = 2
 _LAST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _FATAL: Final = 128
 _ROOM: Final = 100_000
 """Characters of paths or patterns that fit on a command line."""
 _LONGEST: Final = 4096
-_GLOB: Final = re.compile(r":\([^)]*\bglob\b").match
-_ROWS: Final = re.compile(r"(?<![^/)])(?:\*{2,}\\?/){2,}")
 
 
 class Touched:
@@ -123,8 +120,8 @@ class Touched:
         if ask or not theirs:
             # Pushed to a URL, or for the first time: only the remote itself can tell what it has.
             done = self.git.call("ls-remote", "--quiet", "--heads", "--tags", "--end-of-options", remote)
-            rows = [line.split("\t") for line in done.text.split("\n")[:-1]]
-            theirs += self._known([row[0] for row in rows if len(row) == _ROW and counts(row[1].removesuffix("^{}"))])
+            listed = questions.remote_refs(done)
+            theirs += self._known([oid for oid, ref in listed if counts(ref.removesuffix("^{}"))])
         new = self._known([update.new for update in updates if update.new])
         return self._listed([*new, *(f"^{oid}" for oid in theirs)])
 
@@ -209,9 +206,7 @@ class Touched:
         """See `Work.matching`: git itself says what matches its patterns. One it can't read matches nothing."""
         # A claim may be written by hand; a pattern in it must not keep everybody from committing.
         asked = [pattern for pattern in patterns if not _leads_out(pattern)]
-        specs = [pattern if pattern.startswith(":") else f":(glob){pattern}" for pattern in asked]
-        # git tries each of several in a row by itself, 2^n ways in all: "**/**/" is "**/".
-        specs = [_ROWS.sub("**/", spec) if _GLOB(spec) else spec for spec in specs]
+        specs = list(map(questions.pathspec, asked))
         listed = list(changes)
         found: set[str] = set()
         for portion in _portions(specs if listed else []):
@@ -273,7 +268,11 @@ class Touched:
         return self._tree
 
     def _specs(self) -> list[str]:
-        return ["--", ".", *(f":(exclude,glob){pattern}" for pattern in self._exempt)] if self._exempt else []
+        return (
+            ["--", ".", *(questions.pathspec(pattern, exclude=True) for pattern in self._exempt)]
+            if self._exempt
+            else []
+        )
 
     def _listed(self, revisions: Sequence[str]) -> list[Change]:
         """The commits reachable from revisions, those marked with `^` and what they reach left out."""

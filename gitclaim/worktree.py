@@ -67,8 +67,7 @@ class WorkTree(NamedTuple):
         for pattern in patterns:
             if self.place.top is None:
                 raise UsageError("a bare repository has no files to match", hint="name the paths")
-            spec = pattern if pattern.startswith(":") else f":(glob){pattern}"
-            listed = questions.tracked(self.git, [spec], top=self.place.top)
+            listed = questions.tracked(self.git, [questions.pathspec(pattern)], top=self.place.top)
             if not listed:
                 raise UsageError(
                     f"no tracked file matches {printable(pattern)}",

@@ -1,7 +1,7 @@
 """The hooks of a commit: `pre-commit`, `pre-merge-commit` and `prepare-commit-msg`."""
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from gitclaim.change import Change
@@ -56,7 +56,7 @@ def prepare_commit_msg(hook: Hook, file: str) -> int:
     touched = workspace.touched(hook.environ.get("GIT_INDEX_FILE"))
     change = touched.staged(touched.merging(hook.environ, automatic=True))
     if change.paths or change.doubtful:
-        touched.note(str(Path(hook.cwd, file)), falls_under(workspace.registry(), change, touched))
+        touched.note(os.path.join(hook.cwd, file), falls_under(workspace.registry(), change, touched))
     return Exit.DONE
 
 

@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
+from gitclaim import git as questions
 from gitclaim.errors import UnreachableError
 from gitclaim.git import Git
 from gitclaim.names import Oid, RefName, printable
@@ -13,7 +14,6 @@ from gitclaim.refstore.remote import RemoteStore
 from gitclaim.resources import is_above
 from gitclaim.state import State
 
-_FIELDS: Final = 2
 # Not --refs with them: that would hide a ref named refs/claims, which keeps every claim out.
 _PATTERNS: Final = ("refs/claims*", "refs/gitclaim/pattern/*")
 _STARTS: Final = ("refs/claims", "refs/gitclaim/pattern/")
@@ -42,9 +42,8 @@ class ListedStore(RemoteStore):
         done = self._git.call("ls-remote", "--quiet", "--end-of-options", self._target, *_PATTERNS)
         if done.code:
             raise UnreachableError(f"can't read the registry {printable(self._name)}: {printable(done.complaint)}")
-        rows = [line.split("\t") for line in done.text.split("\n")[:-1]]
         # A pattern matches the tail of any ref, refs/heads/refs/claims too; a tag is listed once more, with "^{}".
-        wanted = [row for row in rows if len(row) == _FIELDS and row[1].startswith(_STARTS)]
+        wanted = [row for row in questions.remote_refs(done) if row[1].startswith(_STARTS)]
         self._refs = {RefName(name): Oid(oid) for oid, name in wanted if not name.endswith("^{}")}
 
     def exact(self, refs: Iterable[RefName]) -> dict[RefName, Oid]:
