@@ -25,9 +25,10 @@ from gitclaim.refstore.remote import RemoteStore
 from gitclaim.registry import Holding, Registry, Standing
 from gitclaim.resources import CLAIMS, PATTERNS, Resource
 from gitclaim.settings import FILE, Settings, Target, read_settings, target_of
-from gitclaim.signing import GitVerifier, signer_for
+from gitclaim.signing import signer_for
 from gitclaim.state import State
 from gitclaim.touched import Touched
+from gitclaim.verifying import GitVerifier
 from gitclaim.worktree import WorkTree
 
 if TYPE_CHECKING:

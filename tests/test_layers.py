@@ -17,7 +17,7 @@ FLOORS: Final = {
     "words": "errors clock names resources claim record health policy change githook",
     "contract": "refstore.contract",
     "edges": (
-        "process git objects signing sshsig settings identity worktree probes state mirror ledger touched hookfiles"
+        "process git objects signing verifying sshsig settings identity worktree probes state mirror ledger touched hookfiles"
         " refstore refstore.local refstore.memory refstore.remote refstore.listed refstore.locks"
     ),
     "rules": "registry protocol holding breaking sweep moving doctor verdict enforcing",

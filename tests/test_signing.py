@@ -13,8 +13,8 @@ import pytest
 from gitclaim.git import Git
 from gitclaim.names import Oid
 from gitclaim.refstore.contract import Signature
-from gitclaim.signing import GitVerifier
 from gitclaim.state import State
+from gitclaim.verifying import GitVerifier
 from tests.kit.garbage import claim_message, raw_commit, untrusted, written
 from tests.kit.repos import ROOT, Clones, Repo, make_repo, run
 
