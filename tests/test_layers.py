@@ -14,13 +14,13 @@ PACKAGE: Final = "gitclaim"
 
 # A new module joins one floor here. What a floor may import is said below.
 FLOORS: Final = {
-    "words": "errors clock names resources claim record health policy change githook",
+    "words": "errors clock names resources claim record trust health policy change githook",
     "contract": "refstore.contract",
     "edges": (
-        "process git objects signing verifying sshsig settings identity worktree probes state mirror ledger touched hookfiles"
-        " refstore refstore.local refstore.memory refstore.remote refstore.listed refstore.locks"
+        "process git objects signing verifying sshsig settings identity worktree probes state mirror ledger touched"
+        " hookfiles refstore refstore.local refstore.memory refstore.remote refstore.listed refstore.locks"
     ),
-    "rules": "registry protocol holding breaking sweep moving doctor verdict enforcing",
+    "rules": "registry protocol holding breaking sweep moving doctor verdict enforcing land wall",
     "root": "workspace",
     "doors": "__main__ cli cli.* hooks hooks.*",
     "package": "__init__",
