@@ -38,7 +38,7 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _FORMAT: Final = re.compile(r"^Claim-Format: ?(.*)$", re.MULTILINE)
 _ONCE: Final = ("Claim", "Session", "Taken", "Expires", "Branch", "Base")
 # What happened in one step of a claim's life; the next step does not carry it on.
-_NOTES: Final = ("Replaces", "Given-By")
+_NOTES: Final = ("Replaces", "Given-By", "Lands")
 _KNOWN: Final = frozenset({"Claim-Format", *_ONCE, "Resource", "Pattern", "Needs", "Assumes", *_NOTES})
 _CASELESS: Final = frozenset(key.lower() for key in _KNOWN)
 # The joiners of emoji and of several scripts; names may not have them, but a sentence may.
@@ -151,13 +151,27 @@ def show_time(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None, microsecond=0).isoformat() + "Z"
 
 
+def parse_time(text: str) -> datetime:
+    """The moment somebody wrote as `show_time` does.
+
+    Raises:
+        MalformedError: it is none, or lies beyond the year 9998.
+    """
+    if not _TIME.fullmatch(text):
+        raise MalformedError(f"not a time: {printable(text[:40])}")
+    moment = datetime.fromisoformat(text)
+    if moment >= _LAST:
+        raise MalformedError(f"a time out of range: {text}")
+    return moment
+
+
 def format_claim(claim: Claim, *, action: str = "take", notes: Iterable[tuple[str, str]] = ()) -> str:
     """The commit message of a claim.
 
     Args:
         claim: what it says.
         action: the first word of the subject, for people who read the log.
-        notes: `Replaces` and `Given-By` trailers that tell what happened in this step of the claim's life.
+        notes: `Replaces`, `Given-By` and `Lands` trailers that tell what happened in this step of the claim's life.
 
     Raises:
         UsageError: nobody could read the claim back from it as it is.
@@ -219,8 +233,8 @@ def parse_claim(message: str) -> Claim:
             id=ClaimId(_one(fields, "Claim")),
             session=Session(_one(fields, "Session")),
             resources=tuple(map(parse_spec, fields.get("Resource", []))),
-            taken=_time(_one(fields, "Taken")),
-            expires=_time(_one(fields, "Expires")),
+            taken=parse_time(_one(fields, "Taken")),
+            expires=parse_time(_one(fields, "Expires")),
             purpose=purpose,
             branch=unquote(fields["Branch"][0]) if "Branch" in fields else None,
             base=Oid(fields["Base"][0]) if "Base" in fields else None,
@@ -339,12 +353,3 @@ def _one(fields: dict[str, list[str]], key: str) -> str:
     if key not in fields:
         raise MalformedError(f"no {key}")
     return fields[key][0]
-
-
-def _time(text: str) -> datetime:
-    if not _TIME.fullmatch(text):
-        raise MalformedError(f"not a time: {printable(text[:40])}")
-    moment = datetime.fromisoformat(text)
-    if moment >= _LAST:
-        raise MalformedError(f"a time out of range: {text}")
-    return moment

@@ -80,14 +80,14 @@ def _clone(facts: Facts) -> Iterator[Check]:
         yield Check("keys", Health.FAILURE, message, mend)
     if not facts.exposed:
         yield Check("keys", Health.OK, "the clone's key and verdicts are its owner's alone")
-    if facts.hooks:
-        yield from _hooks(*facts.hooks)
+    yield from _hooks(*facts.hooks, bare=facts.bare)
 
 
-def _hooks(place: HookPlace, states: Mapping[str, HookState]) -> Iterator[Check]:
-    """Whether git asks gitclaim before commits and pushes."""
+def _hooks(place: HookPlace, states: Mapping[str, HookState], *, bare: bool) -> Iterator[Check]:
+    """Whether git asks gitclaim before commits and pushes; in a bare repository, before it receives a push."""
     where = printable(str(place.directory))
-    install = _installing(place)
+    install = f"{_installing(place)}{' --server' if bare else ''}"
+    moment = "it receives a push" if bare else "it commits or pushes"
     off = {name: state for name, state in states.items() if state is not HookState.CURRENT and name not in place.named}
     if place.off:
         message = f"core.hooksPath ({place.scope} configuration) turns git's hooks off: git asks nobody"
@@ -102,7 +102,7 @@ def _hooks(place: HookPlace, states: Mapping[str, HookState]) -> Iterator[Check]
         yield Check("hooks", Health.WARNING, message, f"{removed} && {install}" if off else removed)
     if len(off) == len(states) and set(off.values()) <= {HookState.MISSING, HookState.FOREIGN}:
         managed = f"; {place.manager} manages them" if place.manager else ""
-        message = f"no hook of gitclaim's in {where}: git asks nobody before it commits or pushes{managed}"
+        message = f"no hook of gitclaim's in {where}: git asks nobody before {moment}{managed}"
         yield Check("hooks", Health.WARNING, message, install)
         return
     for state in HookState:
@@ -111,7 +111,7 @@ def _hooks(place: HookPlace, states: Mapping[str, HookState]) -> Iterator[Check]
             health = Health.FAILURE if state is HookState.DISABLED else Health.WARNING
             yield Check("hooks", health, f"{_STATES[state]}: {', '.join(names)} in {where}", install)
     if not off:
-        yield Check("hooks", Health.OK, f"git asks gitclaim before it commits and pushes ({where})")
+        yield Check("hooks", Health.OK, f"git asks gitclaim before {moment.replace(' or ', ' and ')} ({where})")
 
 
 def _installing(place: HookPlace) -> str:

@@ -18,8 +18,6 @@ from gitclaim.verdict import Allowed, Block, Blocked, Verdict, View, path_ref, v
 
 MANY: Final = 200
 """Touched paths from which on reading all refs costs less than asking for those that matter."""
-_CHAIN: Final = 1000
-"""Steps of a claim's life that are looked at."""
 
 
 class Ruling(NamedTuple):
@@ -79,7 +77,7 @@ def falls_under(registry: Registry, change: Change, work: Work | None = None) ->
         work: what git knows of it; without it, every claim taken by pattern counts, matching or not.
     """
     doubtful = change.doubtful if work else ()
-    found = registry.read(_refs(registry, {path_ref(path) for path in (*change.paths, *doubtful)}))
+    found = registry.read(refs_near(registry, {path_ref(path) for path in (*change.paths, *doubtful)}))
     mine = [one for one in found if one.claim and one.standing is Standing.LIVE and not _foreign(one, registry)]
     if not mine:
         return ()
@@ -182,7 +180,7 @@ def _foreign(found: Found, registry: Registry) -> bool:
 
 def _view(registry: Registry, changes: Sequence[Change], *, past: bool) -> View:
     refs = {path_ref(path) for change in changes for path in (*change.paths, *change.doubtful)}
-    found = registry.read(_refs(registry, refs))
+    found = registry.read(refs_near(registry, refs))
     live = {one.claim.id for one in found if one.claim and one.standing is Standing.LIVE}
     gone = [oid for claim, oid in registry.ledger.held().items() if claim not in live] if refs else []
     lost = tuple(holding.claim for holding in registry.holdings(gone) if holding.claim.id not in live)
@@ -191,7 +189,7 @@ def _view(registry: Registry, changes: Sequence[Change], *, past: bool) -> View:
     return View(registry.session, tuple(found), lost=lost, past=past, lived=lived)
 
 
-def _refs(registry: Registry, refs: set[RefName]) -> Mapping[RefName, Oid]:
+def refs_near(registry: Registry, refs: set[RefName]) -> Mapping[RefName, Oid]:
     """What stands at, above and below these refs; and where claims are found that were taken by pattern."""
     if not refs:
         return {}
@@ -208,13 +206,6 @@ def _refs(registry: Registry, refs: set[RefName]) -> Mapping[RefName, Oid]:
 
 def _life(registry: Registry, claim: Claim, oid: Oid) -> tuple[tuple[datetime, datetime], ...]:
     """When a claim that died lived: each step of its chain, from when it was written until others might take over."""
-    lives: list[tuple[datetime, datetime]] = []
-    at: Oid | None = oid
-    while at and len(lives) < _CHAIN:
-        step = registry.step(at)
-        if step is None or step.claim.id != claim.id:
-            break
-        lives.append((min(step.written, step.claim.expires), step.claim.expires + GRACE))
-        at = step.parent
+    lives = [(min(step.written, step.claim.expires), step.claim.expires + GRACE) for step in registry.life(oid)]
     lives = lives[::-1] or [(claim.taken, claim.lapses())]
     return ((min(claim.taken, lives[0][0]), lives[0][1]), *lives[1:])

@@ -155,8 +155,9 @@ def clean_environment(environ: Mapping[str, str], *, interactive: bool) -> dict[
     env["GIT_EDITOR"] = "false"
     # A person's own replacement refs must not change what a claim says.
     env["GIT_NO_REPLACE_OBJECTS"] = "1"
-    # Nor grafts (deprecated, and never pushed) what a commit follows.
-    env["GIT_GRAFT_FILE"] = os.devnull
+    # Nor grafts (deprecated, and never pushed) what a commit follows. A file that is there, though empty, makes git
+    # give advice about it.
+    env["GIT_GRAFT_FILE"] = f"{os.devnull}/none"
     # A user's trace must not mix with the output we parse.
     for key in [key for key in env if key.startswith("GIT_TRACE")]:
         del env[key]
@@ -164,6 +165,12 @@ def clean_environment(environ: Mapping[str, str], *, interactive: bool) -> dict[
         env["GIT_TERMINAL_PROMPT"] = "0"
         env["SSH_ASKPASS_REQUIRE"] = "never"
     return env
+
+
+def quarantine(environ: Mapping[str, str]) -> dict[str, str]:
+    """Where git keeps what is being pushed, for a hook that looks at it (git-receive-pack(1), "QUARANTINE")."""
+    names = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
+    return {name: environ[name] for name in names if name in environ}
 
 
 def ssh_without_prompts(environ: Mapping[str, str], configured: str | None) -> dict[str, str]:
@@ -253,6 +260,18 @@ def remote_refs(done: Completed) -> list[tuple[str, str]]:
     rows = (line.split("\t") for line in done.text.split("\n")[:-1])
     # A symbolic ref has a line of its own, in another form.
     return [(row[0], row[1]) for row in rows if len(row) == 2]  # noqa: PLR2004 - object, ref
+
+
+def contents(git: Git, names: Sequence[str], *, limit: int) -> list[bytes | None]:
+    """The bytes of the blobs of these names; None for what is none, or is larger than that many bytes."""
+    asked = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
+    lines = git.run("cat-file", "--batch-check=%(objecttype) %(objectsize)", stdin=asked).text.split("\n")[:-1]
+    found: list[bytes | None] = []
+    for name, line in zip(names, lines, strict=True):
+        kind, _, size = line.rpartition(" ")
+        fits = kind == "blob" and int(size) <= limit
+        found.append(git.run("cat-file", "blob", name).out if fits else None)
+    return found
 
 
 def tracked(git: Git, pathspecs: Sequence[str], *, top: str) -> list[str]:

@@ -6,7 +6,10 @@ from shlex import quote
 from typing import Final, NamedTuple
 
 HOOKS: Final = ("pre-commit", "pre-merge-commit", "prepare-commit-msg", "commit-msg", "pre-push")
-"""The hooks that are installed, by git's names for them."""
+"""The hooks that are installed in a clone, by git's names for them."""
+
+SERVER_HOOKS: Final = ("pre-receive",)
+"""The hooks that are installed in a repository that others push to."""
 
 BEFORE: Final = ".before-gitclaim"
 """What the name of a hook ends in that was there before ours, which runs it first."""

@@ -42,7 +42,8 @@ class Facts(NamedTuple):
         embedded: whether the registry is the repository itself.
         remotes: the names of the clone's remotes.
         note: what is odd about the choice, empty when nothing is.
-        hooks: where git looks for hooks, and what there is at the place of each; None in a bare repository.
+        hooks: where git looks for hooks, and what there is at the place of each that belongs there.
+        bare: whether it is a bare repository, which others push to.
         exposed: files of ours that others can read or write, each with the command that mends it.
     """
 
@@ -53,5 +54,6 @@ class Facts(NamedTuple):
     embedded: bool
     remotes: tuple[str, ...]
     note: str
-    hooks: tuple[HookPlace, Mapping[str, HookState]] | None
+    hooks: tuple[HookPlace, Mapping[str, HookState]]
+    bare: bool
     exposed: tuple[tuple[str, str], ...]

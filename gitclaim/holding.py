@@ -42,9 +42,9 @@ class Kept(NamedTuple):
     fenced: tuple[Fence, ...] = ()
 
 
-_Parts = Mapping[RefName, Oid]
+Parts = Mapping[RefName, Oid]
 """What each ref of a claim carries."""
-_Step = Callable[[Holding, _Parts], tuple[Holding | None, Sequence[Swap]]]
+_Step = Callable[[Holding, Parts], tuple[Holding | None, Sequence[Swap]]]
 """What becomes of a claim, None if it is given up, and the swaps for that."""
 
 
@@ -59,7 +59,7 @@ def renew(registry: Registry, resources: Sequence[Resource], ttl: timedelta) -> 
         UnknownOutcomeError: the answer was lost and the registry can't be read.
     """
 
-    def step(holding: Holding, parts: _Parts) -> tuple[Holding | None, Sequence[Swap]]:
+    def step(holding: Holding, parts: Parts) -> tuple[Holding | None, Sequence[Swap]]:
         longer = renewal(holding.claim, whole_seconds(registry.clock.now()), ttl)
         return _rewritten(registry, holding, parts, longer, format_claim(longer, action="renew"))
 
@@ -79,17 +79,32 @@ def release(registry: Registry, resources: Sequence[Resource]) -> Kept:
         registry.store.sync()
     asked = {resource.ref for resource in resources}
 
-    def step(holding: Holding, parts: _Parts) -> tuple[Holding | None, Sequence[Swap]]:
+    def step(holding: Holding, parts: Parts) -> tuple[Holding | None, Sequence[Swap]]:
         claim = holding.claim
         rest = tuple(resource for resource in claim.resources if asked and not _given_up(resource.ref, asked))
         if not rest:
-            return None, [Swap(ref, oid, ABSENT) for ref, oid in parts.items()]
+            return None, registry.ending(holding, parts)
         # The patterns promised new files too; what is left is what it lists.
         smaller = claim._replace(resources=rest, patterns=())
         kept, swaps = _rewritten(registry, holding, parts, smaller, format_claim(smaller, action="release part of"))
         return kept, [*swaps, *(Swap(ref, parts[ref], ABSENT) for ref in claim.refs if ref not in smaller.refs)]
 
     return _each(registry, selected(registry, resources), step)
+
+
+def release_whole(registry: Registry, holdings: Iterable[Holding]) -> Kept:
+    """Give up these claims.
+
+    Raises:
+        UnreachableError: the registry could not be reached.
+        UnknownOutcomeError: the answer was lost and the registry can't be read.
+    """
+    return _each(registry, holdings, lambda holding, parts: (None, registry.ending(holding, parts)))
+
+
+def own_claims(registry: Registry) -> list[Holding]:
+    """All claims this session knows as its own or that stand in its name, from the store's view."""
+    return _merged(registry.holdings(registry.ledger.held().values()), _seen(registry))
 
 
 def give(registry: Registry, resources: Sequence[Resource], to: Session) -> Kept:
@@ -103,7 +118,7 @@ def give(registry: Registry, resources: Sequence[Resource], to: Session) -> Kept
     if to == registry.session:
         raise GitclaimError(f"{to} is this session itself", hint="gitclaim list shows who else works here")
 
-    def step(holding: Holding, parts: _Parts) -> tuple[Holding | None, Sequence[Swap]]:
+    def step(holding: Holding, parts: Parts) -> tuple[Holding | None, Sequence[Swap]]:
         given = holding.claim._replace(session=to)
         message = format_claim(given, action="give", notes=[("Given-By", registry.session)])
         return _rewritten(registry, holding, parts, given, message)
@@ -178,17 +193,18 @@ def _one(registry: Registry, holding: Holding, step: _Step) -> Holding | Fence |
 
     None is an old claim of this session in whose place it has a new one.
     """
-    parts: _Parts = dict.fromkeys(holding.claim.refs, holding.oid)
+    parts: Parts = dict.fromkeys(holding.claim.refs, holding.oid)
     unanswered = False
     for attempt in range(ATTEMPTS):
         after, swaps = step(holding, parts)
+        registry.check_key(holding.oid, {swap.new for swap in swaps if swap.new is not ABSENT})
         outcome = _attempt(registry, swaps)
         # That the refs are gone does not say who removed them; that they carry what only we wrote does.
         if isinstance(outcome, Swapped) or (after and happened(registry, swaps)):
             return _noted(registry, holding, after)
         # What was sent before its answer was lost may still be done at any later moment.
         unanswered = unanswered or isinstance(outcome, Unknown)
-        current = _current(registry, holding.claim)
+        current = current_of(registry, holding.claim)
         if current is None:
             fenced = fence(registry, holding.claim)
             if unanswered and _answered(registry, after, fenced):
@@ -242,7 +258,7 @@ def _noted(registry: Registry, before: Holding, after: Holding | None) -> Holdin
     return after or before
 
 
-def _current(registry: Registry, claim: Claim) -> tuple[Holding, _Parts] | None:
+def current_of(registry: Registry, claim: Claim) -> tuple[Holding, Parts] | None:
     """The same claim as it stands now, if it is still this session's and complete; from the store's view."""
     found = registry.holdings(registry.parts(claim).values())
     if not found:
@@ -254,7 +270,7 @@ def _current(registry: Registry, claim: Claim) -> tuple[Holding, _Parts] | None:
 
 
 def _rewritten(
-    registry: Registry, holding: Holding, parts: _Parts, claim: Claim, message: str
+    registry: Registry, holding: Holding, parts: Parts, claim: Claim, message: str
 ) -> tuple[Holding, list[Swap]]:
     """The claim's next object, whose parent is the last one, and the swaps that put it in place."""
     oid = registry.objects.write(message, parent=holding.oid, at=whole_seconds(registry.clock.now()))

@@ -11,7 +11,7 @@ from typing import Final, assert_never
 
 from gitclaim.errors import GitclaimError
 from gitclaim.git import Git, Place
-from gitclaim.githook import BEFORE, HOOKS, HookPlace, HookState, Manager, Written
+from gitclaim.githook import BEFORE, HOOKS, SERVER_HOOKS, HookPlace, HookState, Manager, Written
 from gitclaim.names import printable
 
 LEGACY: Final = ".legacy"
@@ -72,14 +72,15 @@ def find(git: Git, place: Place) -> HookPlace:
     )
 
 
-def states(place: HookPlace, python: str) -> dict[str, HookState]:
+def states(place: HookPlace, python: str, names: Iterable[str] = HOOKS) -> dict[str, HookState]:
     """What there is at the place of each hook.
 
     Args:
         place: where git looks for hooks.
         python: the interpreter that texts name.
+        names: the hooks.
     """
-    return {name: _state(_spot(place.directory, name), _wanted(place, name, python)) for name in HOOKS}
+    return {name: _state(_spot(place.directory, name), _wanted(place, name, python)) for name in names}
 
 
 def install(place: HookPlace, names: Iterable[str], python: str) -> list[Written]:
@@ -220,7 +221,7 @@ def _state(path: Path, wanted: str) -> HookState:
 
 
 def _any_ours(directory: Path) -> bool:
-    return any(_ours(_spot(directory, name)) for name in HOOKS)
+    return any(_ours(_spot(directory, name)) for name in (*HOOKS, *SERVER_HOOKS))
 
 
 def _ours(path: Path) -> bool:

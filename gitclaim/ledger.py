@@ -43,6 +43,20 @@ class FileLedger:
         self._state.remove(*self._where, claim)
 
 
+class NoLedger:
+    """The ledger of who only looks: it holds nothing and remembers nothing."""
+
+    def held(self) -> dict[ClaimId, Oid]:
+        """See `Ledger.held`."""
+        return {}
+
+    def record(self, claim: ClaimId, oid: Oid) -> None:
+        """See `Ledger.record`."""
+
+    def forget(self, claim: ClaimId) -> None:
+        """See `Ledger.forget`."""
+
+
 def _file_name(session: Session) -> str:
     """A name for the session that every file system takes and keeps apart from others, whatever letters it has."""
     spelt = session.encode().hex()

@@ -22,6 +22,7 @@ REFSPECS: Final = (
     "+refs/claims/*:refs/claims/*",
     "+refs/gitclaim/broken/*:refs/gitclaim/broken/*",
     "+refs/gitclaim/pattern/*:refs/gitclaim/pattern/*",
+    "+refs/gitclaim/released/*:refs/gitclaim/released/*",
 )
 
 _RETRIES: Final = 3

@@ -102,6 +102,10 @@ class Session(str):
         return super().__new__(cls, text)
 
 
+NOBODY: Final = str.__new__(Session, "")
+"""The session of who only looks, as a server does: no claim can be its."""
+
+
 # Besides the C0 and C1 controls: what reorders, hides or breaks a line of text (Unicode TR 36, "bidi spoofing"),
 # and the lone surrogates that stand for bytes that are not UTF-8.
 _UNSAFE: Final = re.compile(

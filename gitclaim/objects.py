@@ -9,6 +9,7 @@ from gitclaim.claim import MESSAGE_LIMIT
 from gitclaim.errors import GitclaimError
 from gitclaim.git import Git, Place
 from gitclaim.names import Oid, printable
+from gitclaim.refstore.contract import LINEAGE
 from gitclaim.signing import Signer
 
 
@@ -79,6 +80,11 @@ class GitObjects:
         commits = [oid for oid in asked if found[oid] == b""]
         found.update(self._contents(commits))
         return found
+
+    def lineage(self, oid: Oid) -> list[Oid]:
+        """See `ObjectStore.lineage`."""
+        done = self._git.run("rev-list", "--first-parent", f"--max-count={LINEAGE}", oid)
+        return [Oid(line) for line in done.text.split()]
 
     def _contents(self, oids: list[Oid]) -> dict[Oid, bytes]:
         if not oids:

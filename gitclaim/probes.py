@@ -10,6 +10,7 @@ from pathlib import Path
 from gitclaim import git as questions
 from gitclaim import hookfiles
 from gitclaim.git import Git, Place
+from gitclaim.githook import HOOKS, SERVER_HOOKS
 from gitclaim.health import Facts
 from gitclaim.names import printable
 from gitclaim.settings import Settings
@@ -35,7 +36,8 @@ def facts(  # noqa: PLR0913 - what it looks at
     remotes = {
         key.removeprefix("remote.").removesuffix(".url") for key in keys if re.fullmatch(r"remote\..+\.url", key)
     }
-    hooks = hookfiles.find(git, place) if place.top else None
+    hooks = hookfiles.find(git, place)
+    names = HOOKS if place.top else SERVER_HOOKS
     return Facts(
         git=printable(version),
         git_suffices=numbers >= questions.MINIMUM,
@@ -45,7 +47,8 @@ def facts(  # noqa: PLR0913 - what it looks at
         remotes=tuple(sorted(remotes)),
         note=printable(settings.target.note),
         exposed=tuple(_exposed(state)),
-        hooks=(hooks, hookfiles.states(hooks, python)) if hooks else None,
+        hooks=(hooks, hookfiles.states(hooks, python, names)),
+        bare=place.top is None,
     )
 
 

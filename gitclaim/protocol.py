@@ -361,8 +361,12 @@ class _Taking:
     def _widen(self, seen: Situation) -> bool:
         """Release the narrower claims; their other resources join the request."""
         narrower = {one.claim.id: Holding(one.claim, one.oid) for one in seen.narrower if one.claim}
-        parts = [part for holding in narrower.values() for part in self.registry.parts(holding.claim).items()]
-        if not self._landed([Swap(ref, oid, ABSENT) for ref, oid in parts]):
+        swaps: list[Swap] = []
+        for holding in narrower.values():
+            ending = self.registry.ending(holding, self.registry.parts(holding.claim))
+            self.registry.check_key(holding.oid, {swap.new for swap in ending if swap.new is not ABSENT})
+            swaps += ending
+        if not self._landed(swaps):
             return False
         self.given_up = tuple(narrower.values())
         for claim in narrower:
@@ -452,6 +456,7 @@ class _Taking:
         now = whole_seconds(self.registry.clock.now())
         longer = renewal(holding.claim, now, self.request.ttl)
         oid = self.registry.objects.write(format_claim(longer, action="renew"), parent=holding.oid, at=now)
+        self.registry.check_key(holding.oid, [oid])
         parts = self.registry.parts(longer)
         if len(parts) < len(longer.refs) or not self._landed([Swap(ref, old, oid) for ref, old in parts.items()]):
             return False
@@ -474,7 +479,9 @@ class _Taking:
             patterns=self.request.patterns,
         )
         notes = sorted({("Replaces", f"{one.oid} {one.standing.value}") for one in replaced})
-        return Holding(claim, self.registry.objects.write(format_claim(claim, notes=notes), parent=None, at=now))
+        oid = self.registry.objects.write(format_claim(claim, notes=notes), parent=None, at=now)
+        self.registry.check_counts(oid)
+        return Holding(claim, oid)
 
     def _landed(self, swaps: Sequence[Swap]) -> bool:
         """Whether the swaps are in the registry, whatever became of the answer."""

@@ -1,6 +1,7 @@
 """The registry as one session sees it: what stands there, and how it stands."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Final, NamedTuple
@@ -15,12 +16,33 @@ from gitclaim.claim import (
     parse_claim,
     parse_commit,
     show_time,
+    whole_seconds,
 )
 from gitclaim.clock import Clock
 from gitclaim.errors import GitclaimError
-from gitclaim.names import ClaimId, Oid, RefName, Session
-from gitclaim.record import Broken, broken_ref, parse_broken
-from gitclaim.refstore.contract import Ledger, ObjectStore, RefStore, Signature, Verdict, Verifier, neighbourhood
+from gitclaim.names import ClaimId, Oid, RefName, Session, printable
+from gitclaim.record import (
+    Broken,
+    Landing,
+    Released,
+    broken_ref,
+    format_released,
+    landings,
+    parse_broken,
+    parse_released,
+    released_ref,
+)
+from gitclaim.refstore.contract import (
+    ABSENT,
+    Ledger,
+    ObjectStore,
+    RefStore,
+    Signature,
+    Swap,
+    Verdict,
+    Verifier,
+    neighbourhood,
+)
 from gitclaim.resources import CLAIMS, Resource
 
 FORMING: Final = timedelta(seconds=30)
@@ -31,8 +53,9 @@ class Standing(Enum):
     """How what stands at a ref stands.
 
     `LIVE` and `NEWER` (a later format) exclude others; so does `FORMING`, which is incomplete but young. `EXPIRED`,
-    `VOID` (incomplete and old) and `UNTRUSTED` (a bad signature) may be removed by anyone, by exact id. `MALFORMED` is
-    no claim at all: it is in the way until it is swept.
+    `VOID` (incomplete and old) and `UNTRUSTED` (a bad signature, a key that does not count, a claim that ended and was
+    pushed back) may be removed by anyone, by exact id. `MALFORMED` is no claim at all: it is in the way until it is
+    swept.
     """
 
     LIVE = "live"
@@ -42,6 +65,9 @@ class Standing(Enum):
     UNTRUSTED = "untrusted"
     NEWER = "newer"
     MALFORMED = "malformed"
+
+
+_EXCLUDING: Final = frozenset({Standing.LIVE, Standing.FORMING})
 
 
 class Found(NamedTuple):
@@ -55,6 +81,7 @@ class Found(NamedTuple):
         written: when it was written by its writer's clock, if it says so.
         note: why it stands as it does, one printable line; empty when that needs no words.
         verdict: the verdict on its signature, None before anybody asked.
+        parents: the objects it follows: the step before, of a claim that was renewed or given.
     """
 
     ref: RefName
@@ -64,6 +91,7 @@ class Found(NamedTuple):
     written: datetime | None = None
     note: str = ""
     verdict: Verdict | None = None
+    parents: tuple[Oid, ...] = ()
 
 
 class Holding(NamedTuple):
@@ -82,14 +110,29 @@ class Step(NamedTuple):
     """One step of a claim's life: it was taken, renewed or given.
 
     Args:
+        oid: the object.
         claim: what it said from then on.
         written: when, by its writer's clock.
-        parent: the step before, if there was one.
+        landings: what its holder landed with it.
     """
 
+    oid: Oid
     claim: Claim
     written: datetime
-    parent: Oid | None
+    landings: tuple[Landing, ...] = ()
+
+
+class Holder(NamedTuple):
+    """Whose a claim is, by the signatures on the steps of its life.
+
+    Args:
+        key: the fingerprint of the key that may renew, release and give it; empty where any may, because it was given
+            and not yet renewed, or where that can't be told.
+        sound: whether each step was signed by the key that might take it.
+    """
+
+    key: str
+    sound: bool
 
 
 class Registry(NamedTuple):
@@ -131,20 +174,29 @@ class Registry(NamedTuple):
 
     def read(self, refs: Mapping[RefName, Oid]) -> list[Found]:
         """What stands at these refs, given what they point at."""
-        parsed = self._parse(refs.values())
+        parsed = self.parsed(refs.values())
         wanted = {ref for _, claim, _ in parsed.values() if claim for ref in claim.refs} - refs.keys()
         current = {**self.store.exact(wanted), **refs} if wanted else refs
         # A renewal that is just being written, or was cut short, shows two objects of one claim.
-        everything = {**parsed, **self._parse(set(current.values()) - parsed.keys())}
+        everything = {**parsed, **self.parsed(set(current.values()) - parsed.keys())}
         carried = {ref: _holder(everything[oid]) for ref, oid in current.items()}
         now = self.clock.now()
         return [_found(ref, oid, parsed[oid], carried, now) for ref, oid in refs.items()]
 
     def judged(self, found: Iterable[Found]) -> list[Found]:
-        """The same with the verdicts on their signatures; a claim with a bad one is `UNTRUSTED`."""
+        """The same with the verdicts on their signatures.
+
+        A claim with a bad one is `UNTRUSTED`; so is one whose key does not count here, one that another key than its
+        holder's went on with, and one that ended and was pushed back.
+        """
         listed = list(found)
         verdicts = self.verifier.verify(one.oid for one in listed if one.claim)
-        return [with_verdict(one, verdicts.get(one.oid)) for one in listed]
+        judged = [with_verdict(one, verdicts.get(one.oid)) for one in listed]
+        worthless = self._worthless([one for one in judged if one.standing in _EXCLUDING])
+        return [
+            one._replace(standing=Standing.UNTRUSTED, note=worthless[one.oid]) if one.oid in worthless else one
+            for one in judged
+        ]
 
     def recalled(self, found: Iterable[Found]) -> list[Found]:
         """The same with the verdicts that cost nothing, because they were given before."""
@@ -154,14 +206,117 @@ class Registry(NamedTuple):
 
     def holdings(self, oids: Iterable[Oid]) -> list[Holding]:
         """The claims these objects are, as far as they are here and are claims."""
-        return [Holding(claim, oid) for oid, (_, claim, _) in self._parse(oids).items() if claim]
+        return [Holding(claim, oid) for oid, (_, claim, _) in self.parsed(oids).items() if claim]
 
-    def step(self, oid: Oid) -> "Step | None":
-        """One step of a claim's life, if that object is one and is here."""
-        commit, claim, _ = self._parse([oid])[oid]
-        if commit is None or claim is None:
-            return None
-        return Step(claim, commit.written, next(iter(commit.parents), None))
+    def life(self, oid: Oid) -> list[Step]:
+        """The steps of a claim's life up to that object, youngest first."""
+        lineage = self.objects.lineage(oid)
+        contents = self.objects.read(lineage)
+        steps: list[Step] = []
+        for one in lineage:
+            commit, claim, _ = _parsed(contents[one], self.objects.empty_tree)
+            if commit is None or claim is None or (steps and steps[-1].claim.id != claim.id):
+                break
+            steps.append(Step(one, claim, commit.written, landings(commit.message)))
+        return steps
+
+    def landed(self, oid: Oid) -> list[Oid]:
+        """The commits that were landed under the claim that object carries."""
+        return [landing.oid for step in self.life(oid) for landing in step.landings]
+
+    def landings(self, oid: Oid) -> tuple[Landing, ...]:
+        """What a claim or the record of its release vouches for."""
+        content = self.objects.read([oid])[oid]
+        with suppress(MalformedError):
+            return landings(parse_commit(content).message) if isinstance(content, bytes) else ()
+        return ()
+
+    def holder(self, oid: Oid) -> Holder:
+        """Whose the claim is that this object carries.
+
+        The key that took it may go on with it. Who it was given to binds it to a key of theirs by going on with it.
+        """
+        steps = self.life(oid)[::-1]
+        verdicts = self.verifier.verify(step.oid for step in steps)
+        key, sound = "", True
+        session = steps[0].claim.session if steps else self.session
+        for step in steps:
+            signed = verdicts[step.oid]
+            sound = sound and (not key or signed.key == key or signed.signature is Signature.UNKNOWN)
+            key = key or signed.key
+            if step.claim.session != session:
+                key, session = "", step.claim.session
+        return Holder(key, sound)
+
+    def check_key(self, before: Oid, after: Iterable[Oid]) -> None:
+        """Make sure that this session signs with the key that may go on with a claim.
+
+        Args:
+            before: the claim as it stands.
+            after: what was written to go on with it.
+
+        Raises:
+            GitclaimError: it signs with another: nobody would believe it.
+        """
+        listed = list(after)
+        verdicts = self.verifier.verify([before, *listed])
+        for oid in listed:
+            self.check_counts(oid)
+        keys = {verdicts[oid].key for oid in listed if verdicts[oid].signature is Signature.GOOD}
+        was = verdicts[before]
+        if was.signature is not Signature.GOOD or keys <= {was.key}:
+            return
+        holder = self.holder(before)
+        if holder.key and keys != {holder.key}:
+            raise GitclaimError(
+                f"that claim is bound to the key {holder.key}, and this clone signs with {', '.join(sorted(keys))}",
+                hint="do it in the clone that took it, or sign with that key again; gitclaim break --reason removes it",
+            )
+
+    def check_counts(self, oid: Oid) -> None:
+        """Make sure that what this session has just signed counts here.
+
+        Raises:
+            GitclaimError: its key does not: nobody would believe it.
+        """
+        if self.verifier.selective and not (signed := self.verifier.verify([oid])[oid]).trusted:
+            raise GitclaimError(
+                f"this clone's signatures do not count here: {signed.key or 'nobody vouches for its key'}",
+                hint="gitclaim trust shows who decided that, and whose do; a maintainer can add the key there",
+            )
+
+    def own_key(self) -> Verdict:
+        """The key this session signs with, and whether it counts."""
+        # Something to look at, which is never put anywhere.
+        oid = self.objects.write("gitclaim trust\n", parent=None, at=whole_seconds(self.clock.now()))
+        return self.verifier.verify([oid])[oid]
+
+    def keys_of(self, session: str) -> list[str]:
+        """The keys that signed the live claims of that session, from the store's view."""
+        oids = [one.oid for one in self.look_all() if one.claim and one.claim.session == session]
+        verdicts = self.verifier.verify(oids).values()
+        return sorted({one.key for one in verdicts if one.signature is Signature.GOOD and one.key})
+
+    def ending(self, holding: Holding, parts: Mapping[RefName, Oid], landed: Iterable[Landing] = ()) -> list[Swap]:
+        """The swaps that give a claim up: its refs go, and a record says that its holder gave it up.
+
+        Args:
+            holding: the claim.
+            parts: what each of its refs carries.
+            landed: what lands together with that.
+        """
+        claim, now, told = holding.claim, self.clock.now(), tuple(landed)
+        gone = [Swap(ref, oid, ABSENT) for ref, oid in parts.items()]
+        if now >= claim.lapses() and not told:
+            # It is worth nothing any more.
+            return gone
+        record = Released(claim.id, holding.oid, self.session, claim.lapses(), told)
+        message = format_released(record, title=claim.title)
+        oid = self.objects.write(message, parent=holding.oid, at=whole_seconds(now))
+        ref = released_ref(claim.id)
+        # It stands there if an earlier attempt got no further, as it may where pushes are not atomic.
+        known = self.store.exact([ref]).get(ref, ABSENT)
+        return gone if known == oid else [Swap(ref, known, oid), *gone]
 
     def parts(self, claim: Claim) -> dict[RefName, Oid]:
         """The refs that carry the claim for its session, from the store's view.
@@ -169,7 +324,7 @@ class Registry(NamedTuple):
         All the same object, unless a renewal was cut short half-way.
         """
         at = self.store.exact(claim.refs)
-        parsed = self._parse(at.values())
+        parsed = self.parsed(at.values())
         return {ref: oid for ref, oid in at.items() if _holder(parsed[oid]) == (claim.id, claim.session)}
 
     def broken(self, claim: ClaimId) -> Broken | None:
@@ -181,6 +336,14 @@ class Registry(NamedTuple):
                     return parse_broken(parse_commit(content).message)
                 except MalformedError:
                     return None
+        return None
+
+    def released(self, claim: ClaimId) -> Released | None:
+        """The record that this claim was released, from the store's view."""
+        at = self.store.exact([released_ref(claim)])
+        for content in self.objects.read(at.values()).values():
+            with suppress(MalformedError):
+                return parse_released(parse_commit(content).message) if isinstance(content, bytes) else None
         return None
 
     def check_clock(self, found: Iterable[Found]) -> None:
@@ -198,7 +361,43 @@ class Registry(NamedTuple):
                     hint="nothing was taken over or swept; set this clock, or if it is right, break that claim",
                 )
 
-    def _parse(self, oids: Iterable[Oid]) -> dict[Oid, "_Parsed"]:
+    def _worthless(self, found: Sequence[Found]) -> dict[Oid, str]:
+        """Why claims with good signatures count for nothing, by their objects."""
+        claims = {one.oid: one for one in found if one.claim}
+        ids = {one.claim.id for one in claims.values() if one.claim}
+        records = self.store.exact([ref for claim in ids for ref in (released_ref(claim), broken_ref(claim))])
+        notes: dict[Oid, str] = {}
+        for oid, one in claims.items():
+            if one.claim is None or (one.verdict and one.verdict.signature is not Signature.GOOD):
+                continue
+            refs = (released_ref(one.claim.id), broken_ref(one.claim.id))
+            note = next(filter(None, (self._ended(oid, records[ref]) for ref in refs if ref in records)), "")
+            if not note and one.parents and not self.holder(oid).sound:
+                note = "another key than its holder's went on with it"
+            if note:
+                notes[oid] = note
+        return notes
+
+    def _ended(self, oid: Oid, at: Oid) -> str:
+        """What a record says about an object that stands there although its claim ended; empty if it proves nothing."""
+        content = self.objects.read([at])[at]
+        record: Released | Broken | None = None
+        with suppress(MalformedError):
+            commit = parse_commit(content) if isinstance(content, bytes) else None
+            record = (parse_released(commit.message) or parse_broken(commit.message)) if commit else None
+        lineage = self.objects.lineage(at)[1:]
+        if record is None or lineage[:1] != [record.oid] or oid not in lineage:
+            return ""
+        signed = self.verifier.verify([at])[at]
+        if signed.signature is not Signature.GOOD or not signed.trusted:
+            return ""
+        if isinstance(record, Broken):
+            return f"{record.by} broke it: {printable(record.reason)[:100]}"
+        holder = self.holder(record.oid)
+        return "its holder released it, and somebody pushed it back" if holder.key in {"", signed.key} else ""
+
+    def parsed(self, oids: Iterable[Oid]) -> dict[Oid, "Parsed"]:
+        """What each of these objects is."""
         return {oid: _parsed(content, self.objects.empty_tree) for oid, content in self.objects.read(oids).items()}
 
 
@@ -208,6 +407,9 @@ def with_verdict(found: Found, verdict: Verdict | None) -> Found:
         return found
     if verdict.signature is Signature.BAD:
         note = "its signature is not good"
+        return found._replace(standing=Standing.UNTRUSTED, verdict=verdict, note=note)
+    if not verdict.trusted:
+        note = f"its key is not trusted here: {verdict.key}" if verdict.key else "nobody vouches for its key"
         return found._replace(standing=Standing.UNTRUSTED, verdict=verdict, note=note)
     return found._replace(verdict=verdict)
 
@@ -223,31 +425,42 @@ def covers(found: Found, resource: Resource) -> bool:
     return resource.ref == found.ref or resource.ref.startswith(f"{found.ref}/")
 
 
-_Parsed = tuple[Commit | None, Claim | None, str]
+class Parsed(NamedTuple):
+    """What an object is.
+
+    Args:
+        commit: the commit; None for what is no claim at all.
+        claim: the claim; None for what is none, or is in a newer format.
+        note: what is odd about it, one printable line; empty for a claim.
+    """
+
+    commit: Commit | None
+    claim: Claim | None
+    note: str = ""
 
 
-def _parsed(content: bytes | str, empty_tree: str) -> _Parsed:
+def _parsed(content: bytes | str, empty_tree: str) -> Parsed:
     """The commit and the claim in an object, and what is odd about it; a newer format is a commit without a claim."""
     if isinstance(content, str):
-        return None, None, content
+        return Parsed(None, None, content)
     commit: Commit | None = None
     try:
         commit = parse_commit(content)
         claim = parse_claim(commit.message)
     except NewerFormatError as error:
-        return commit, None, f"{error}: upgrade gitclaim"
+        return Parsed(commit, None, f"{error}: upgrade gitclaim")
     except MalformedError as error:
-        return None, None, str(error)
+        return Parsed(None, None, str(error))
     if commit.tree != empty_tree:
-        return None, None, "a commit with files, not a claim"
+        return Parsed(None, None, "a commit with files, not a claim")
     if claim.expires - commit.written > LONGEST_LEASE + GRACE:
-        return None, None, "its lease is longer than any registry accepts"
-    return commit, claim, ""
+        return Parsed(None, None, "its lease is longer than any registry accepts")
+    return Parsed(commit, claim)
 
 
-def _holder(parsed: _Parsed) -> tuple[ClaimId, Session] | None:
+def _holder(parsed: Parsed) -> tuple[ClaimId, Session] | None:
     """Which claim an object carries, and for whom."""
-    claim = parsed[1]
+    claim = parsed.claim
     return (claim.id, claim.session) if claim else None
 
 
@@ -260,7 +473,7 @@ def _dated(found: Found) -> datetime:
 _Carried = Mapping[RefName, tuple[ClaimId, Session] | None]
 
 
-def _found(ref: RefName, oid: Oid, parsed: _Parsed, carried: _Carried, now: datetime) -> Found:
+def _found(ref: RefName, oid: Oid, parsed: Parsed, carried: _Carried, now: datetime) -> Found:
     commit, claim, note = parsed
     if commit is None:
         return Found(ref, oid, Standing.MALFORMED, note=note)
@@ -276,4 +489,4 @@ def _found(ref: RefName, oid: Oid, parsed: _Parsed, carried: _Carried, now: date
     elif missing:
         standing = Standing.FORMING if now < commit.written + FORMING else Standing.VOID
         note = f"incomplete: {missing[0]} does not carry it"
-    return Found(ref, oid, standing, claim, commit.written, note)
+    return Found(ref, oid, standing, claim, commit.written, note, parents=commit.parents)

@@ -13,11 +13,12 @@ from gitclaim.errors import GitclaimError
 from gitclaim.mirror import EMBEDDED
 from gitclaim.names import printable
 from gitclaim.policy import Offline, Policy, Unclaimed
+from gitclaim.trust import Trust, TrustMode, Whole, fingerprint
 
 FILE: Final = ".gitclaim.yaml"
 
 _Value = TypeVar("_Value")
-_Word = TypeVar("_Word", Unclaimed, Offline)
+_Word = TypeVar("_Word", Unclaimed, Offline, TrustMode, Whole)
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 # git's remote helpers, `name::address`: `ext::` runs a program, and a file in the tree may not choose one.
@@ -26,6 +27,8 @@ _SECRET: Final = re.compile(r"(?<=://)([^/@:]*):[^/@]*(?=@)")
 # No argument of a program can have these.
 _UNSAYABLE: Final = re.compile("[\0\ud800-\udfff]")
 _MEGABYTE: Final = 1 << 20
+_TTL: Final = timedelta(minutes=60)
+_TIMEOUT: Final = 30.0
 
 
 class Target(NamedTuple):
@@ -63,8 +66,8 @@ class Settings(NamedTuple):
     target: Target
     wished: str
     source: str
-    ttl: timedelta = timedelta(minutes=60)
-    timeout: float = 30.0
+    ttl: timedelta = _TTL
+    timeout: float = _TIMEOUT
     session_variables: tuple[str, ...] = ()
     policy: Policy = Policy()
 
@@ -95,8 +98,8 @@ def read_settings(config: Mapping[str, list[str]], top: str | None) -> Settings:
         target=target_of(wished, config),
         wished=wished,
         source=source,
-        ttl=_from(config, "ttl", _lease) or _lease(file.get("ttl", ["60m"])[0]),
-        timeout=_from(config, "timeout", _seconds) or _seconds(file.get("timeout", ["30"])[0]),
+        ttl=_chosen(config, file, "ttl", _lease, _TTL),
+        timeout=_chosen(config, file, "timeout", _seconds, _TIMEOUT),
         session_variables=tuple(file.get("session-variables", [])),
         policy=_policy(config, file),
     )
@@ -121,19 +124,84 @@ def _check_outside(wished: str, top: str) -> None:
         )
 
 
-def _policy(config: Mapping[str, list[str]], file: Mapping[str, list[str]]) -> Policy:
-    def chosen(key: str, parse: Callable[[str], _Value], default: _Value) -> _Value:
-        told = _from(config, key, parse)
-        if told is not None:
-            return told
-        return parse(file[key][0]) if key in file else default
+def read_served(config: Mapping[str, list[str]], text: str | None, source: str) -> Settings:
+    """The settings a server goes by: those of its default branch, and its own registry.
 
+    Args:
+        config: git's configuration.
+        text: the text of `.gitclaim.yaml` on that branch, None where there is none.
+        source: what the branch is called, for people.
+
+    Raises:
+        GitclaimError: something makes no sense; says what and where.
+    """
+    _check_spelling(config)
+    try:
+        file = parse_file(text) if text is not None else {}
+    except GitclaimError as error:
+        raise GitclaimError(f"on {source}: {error.message}", hint=error.hint) from error
+    return Settings(Target(EMBEDDED, EMBEDDED), EMBEDDED, source, policy=_policy(config, file))
+
+
+def read_trust(
+    config: Mapping[str, list[str]], text: str | None, file: Callable[[str], str | None], source: str
+) -> Trust:
+    """What was decided about claims, from the default branch; what git's own configuration says comes first.
+
+    Args:
+        config: git's configuration.
+        text: the text of `.gitclaim.yaml` there, None where there is none.
+        file: reads another file of that branch; None where there is none.
+        source: what the branch is called, for people.
+
+    Raises:
+        GitclaimError: something makes no sense; says what and where.
+    """
+    try:
+        told = parse_file(text) if text is not None else {}
+    except GitclaimError as error:
+        raise GitclaimError(f"on {source}: {error.message}", hint=error.hint) from error
+    usual = Trust()
+    keys = [*told.get("keys", []), *config.get("gitclaim.trustedkey", [])]
+    signers = told.get("signers", [None])[0]
+    listed = None if signers is None else file(signers)
+    if signers is not None and listed is None:
+        raise GitclaimError(
+            f"on {source}: {FILE} names the allowed signers in {printable(signers)}, and there is no such file",
+            hint="commit it there, or take the line out",
+        )
+    return Trust(
+        mode=_chosen(config, told, "trust", _trust_mode, usual.mode),
+        keys=frozenset(map(_key, keys)),
+        maintainers=frozenset(map(_key, told.get("maintainers", []))),
+        signers=listed,
+        max_ttl=_chosen(config, told, "max-ttl", _lease, usual.max_ttl),
+        whole=_chosen(config, told, "whole", _whole, usual.whole),
+        source=source,
+    )
+
+
+def _chosen(
+    config: Mapping[str, list[str]],
+    file: Mapping[str, list[str]],
+    key: str,
+    parse: Callable[[str], _Value],
+    default: _Value,
+) -> _Value:
+    """A setting: from git's configuration, else from the file, else as usual."""
+    told = _from(config, key, parse)
+    if told is not None:
+        return told
+    return parse(file[key][0]) if key in file else default
+
+
+def _policy(config: Mapping[str, list[str]], file: Mapping[str, list[str]]) -> Policy:
     usual = Policy()
     return Policy(
-        unclaimed=chosen("unclaimed", _unclaimed, usual.unclaimed),
-        offline=chosen("offline", _offline, usual.offline),
-        fresh=chosen("fresh", _freshness, usual.fresh),
-        budget=chosen("budget", _seconds, usual.budget),
+        unclaimed=_chosen(config, file, "unclaimed", _unclaimed, usual.unclaimed),
+        offline=_chosen(config, file, "offline", _offline, usual.offline),
+        fresh=_chosen(config, file, "fresh", _freshness, usual.fresh),
+        budget=_chosen(config, file, "budget", _seconds, usual.budget),
         exempt=tuple(file.get("exempt", usual.exempt)),
         guard=tuple(file.get("guard", usual.guard)),
     )
@@ -334,6 +402,32 @@ def _offline(text: str) -> Offline:
     return _one_of(Offline, text)
 
 
+def _trust_mode(text: str) -> TrustMode:
+    return _one_of(TrustMode, text)
+
+
+def _whole(text: str) -> Whole:
+    return _one_of(Whole, text)
+
+
+def _key(text: str) -> str:
+    try:
+        return fingerprint(text)
+    except ValueError as error:
+        raise GitclaimError(
+            f"{error}: {printable(text)[:100]!r}",
+            hint="write SHA256:..., an openpgp fingerprint, or the line of a public ssh key",
+        ) from None
+
+
+def _tracked_file(text: str) -> str:
+    if text.startswith(("/", "-", ":")) or not text or ".." in text.split("/") or "\n" in text:
+        raise GitclaimError(
+            f"no path from the repository's root: {printable(text)[:100]!r}", hint="write it like .allowed_signers"
+        )
+    return text
+
+
 def _one_of(kind: type[_Word], text: str) -> _Word:
     try:
         return kind(text)
@@ -368,11 +462,17 @@ _TEXTS: Final[Mapping[str, Callable[[str], object]]] = {
     "offline": _offline,
     "fresh": _freshness,
     "budget": _seconds,
+    "trust": _trust_mode,
+    "signers": _tracked_file,
+    "max-ttl": _lease,
+    "whole": _whole,
 }
 _LISTS: Final[Mapping[str, Callable[[str], object]]] = {
     "session-variables": _variable,
     "exempt": _pattern,
     "guard": _ref_pattern,
+    "keys": _key,
+    "maintainers": _key,
 }
 _KEYS: Final = frozenset({*_TEXTS, *_LISTS})
-_CONFIG_KEYS: Final = frozenset({*_TEXTS, "signing"})
+_CONFIG_KEYS: Final = frozenset({*_TEXTS, "signing", "trustedkey"} - {"signers"})

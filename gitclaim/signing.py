@@ -1,20 +1,20 @@
 """Signing: the user's own git signing set-up, or a key made for the clone."""
 
 import os
+import time
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from gitclaim import process
 from gitclaim.errors import GitclaimError
 from gitclaim.names import printable
 from gitclaim.state import State
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 KEY: Final = "key"
 """The file of the key made for a clone, in the clone's own files."""
+
+_PUBLIC: Final = f"{KEY}.pub"
+_OTHERS: Final = 0o077
 
 
 class Signer(Protocol):
@@ -66,13 +66,13 @@ class CloneSigner:
         Raises:
             GitclaimError: there is no key and none can be made.
         """
-        key = self._state.at(KEY)
-        if not os.path.exists(key):
-            self._make(self._state.path(KEY))
+        self._state.has(_PUBLIC)
+        if not self._state.has(KEY):
+            self._make()
         # The program is named too: a user's gpg.ssh.program may need their own agent.
         return (
             *("-c", "gpg.format=ssh", "-c", "gpg.ssh.program=ssh-keygen"),
-            *("-c", f"user.signingKey={key}"),
+            *("-c", f"user.signingKey={self._state.at(KEY)}"),
         )
 
     def sign(self, data: bytes) -> str | None:
@@ -92,34 +92,42 @@ class CloneSigner:
         key = printable(self._state.at(KEY))
         return f"it signs with ssh-keygen and the clone's own key, {key}: remove that file to get a new one"
 
-    def _make(self, key: "Path") -> None:
+    def _make(self) -> None:
         self._state.make()
-        draft = key.with_name(f".{KEY}.{os.getpid()}")
-        # In a directory nobody else can enter, under a name of our own, then linked: whoever comes second keeps the
-        # first one's key, and nobody ever sees half of one.
-        with suppress(FileNotFoundError):
-            draft.unlink()
-        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "gitclaim", "-f", str(draft)]
         try:
-            done = process.run(argv, env=self._env, timeout=30)
+            private, public = self._generated()
         except FileNotFoundError:
             from gitclaim import sshsig  # noqa: PLC0415 - only where OpenSSH is missing
 
-            private, line = sshsig.make_key()
-            self._state.write(private, draft.name)
-            self._state.write(line, f"{draft.name}.pub")
-        else:
-            if done.code:
-                raise GitclaimError(f"can't make a signing key: {printable(done.complaint)}")
-        public = draft.with_name(f"{draft.name}.pub")
+            private, public = sshsig.make_key()
+        # Whoever comes second keeps the first one's key. The private half comes first: the other one is for people.
+        if self._state.write_first(private, KEY) == private:
+            self._state.write(public, _PUBLIC)
+
+    def _generated(self) -> tuple[str, str]:
+        """The two halves of a key of ssh-keygen's.
+
+        Raises:
+            FileNotFoundError: there is no ssh-keygen.
+            GitclaimError: it could not make one.
+        """
+        # In a directory nobody else can enter, under a name of our own: nobody ever sees half of a key.
+        draft = f".{KEY}.{os.getpid()}.{time.monotonic_ns()}"
+        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "gitclaim", "-f", self._state.at(draft)]
+        before = os.umask(_OTHERS)
         try:
-            # The public half first: it can be made again from the private one, not the other way round.
-            os.link(draft, key)
-            public.replace(key.with_name(f"{KEY}.pub"))
-        except FileExistsError:
-            public.unlink()
+            done = process.run(argv, env=self._env, timeout=30)
+            private, public = self._state.read(draft), self._state.read(f"{draft}.pub")
         finally:
-            draft.unlink()
+            os.umask(before)
+            self._state.remove(draft)
+            self._state.remove(f"{draft}.pub")
+        if done.code != 0 or not private or not public:
+            raise GitclaimError(
+                f"can't make a signing key: {printable(done.complaint)}",
+                hint="mend ssh-keygen, or have git sign with a key of yours: git config user.signingKey",
+            )
+        return private, public
 
 
 def signer_for(config: Mapping[str, list[str]], state: State, env: Mapping[str, str]) -> Signer:

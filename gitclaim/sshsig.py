@@ -9,6 +9,7 @@ from hashlib import sha512
 from typing import Final
 
 from gitclaim.errors import GitclaimError
+from gitclaim.names import printable
 
 _NAMESPACE: Final = b"git"
 _TYPE: Final = b"ssh-ed25519"
@@ -46,7 +47,7 @@ def sign(key: str, data: bytes) -> str:
     try:
         private = serialization.load_ssh_private_key(key.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise GitclaimError(f"the clone's signing key can't be read: {error}") from error
+        raise GitclaimError(f"the clone's signing key can't be read: {printable(str(error))}") from error
     if not isinstance(private, Ed25519PrivateKey):
         raise GitclaimError("the clone's signing key is not ed25519", hint="install OpenSSH to use it")
     raw = private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from gitclaim.claim import MalformedError, parse_commit
+from gitclaim.claim import GRACE, MalformedError, parse_commit
 from gitclaim.names import RefName
 from gitclaim.protocol import CONFIRM
-from gitclaim.record import BROKEN
+from gitclaim.record import RECORDS, parse_released
 from gitclaim.refstore.contract import ABSENT, Swap, Swapped, Unknown
 from gitclaim.registry import Found, Registry, Standing
 from gitclaim.resources import CLAIMS, PATTERNS
@@ -29,7 +29,7 @@ class Swept(NamedTuple):
         removed: what it removed, or with a dry run would remove.
         kept: what was dead when read, but was renewed, removed by another or refused meanwhile.
         young: what is no claim and has not been there long enough.
-        records: how many old records of broken claims went too.
+        records: how many records of broken and released claims went too, being of no use any more.
     """
 
     removed: tuple[Found, ...]
@@ -118,15 +118,21 @@ def _age(found: Found, first_seen: Mapping[RefName, datetime], now: datetime) ->
 
 
 def _remove_records(registry: Registry, now: datetime) -> int:
-    records = registry.store.below([BROKEN])
-    old = []
-    for oid, content in registry.objects.read(records.values()).items():
-        try:
-            young = isinstance(content, bytes) and now - parse_commit(content).written < RECORDS_KEPT
-        except MalformedError:
-            young = False
-        if not young:
-            old.append(oid)
-    swaps = [Swap(ref, oid, ABSENT) for ref, oid in records.items() if oid in set(old)]
+    records = registry.store.below(RECORDS)
+    old = {oid for oid, content in registry.objects.read(records.values()).items() if is_over(content, now)}
+    swaps = [Swap(ref, oid, ABSENT) for ref, oid in records.items() if oid in old]
     outcomes = registry.store.swap_each(swaps[:BATCH]) if swaps else {}
     return sum(isinstance(outcome, Swapped) for outcome in outcomes.values())
+
+
+def is_over(content: bytes | str, now: datetime) -> bool:
+    """Whether a record is of no use any more; what is none never was."""
+    if isinstance(content, str):
+        return True
+    try:
+        commit = parse_commit(content)
+    except MalformedError:
+        return True
+    released = parse_released(commit.message)
+    # The claim has lapsed by itself, also by a clock that is behind.
+    return now >= (released.until + GRACE if released else commit.written + RECORDS_KEPT)

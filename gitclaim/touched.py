@@ -125,6 +125,27 @@ class Touched:
         new = self._known([update.new for update in updates if update.new])
         return self._listed([*new, *(f"^{oid}" for oid in theirs)])
 
+    def arriving(self, updates: Sequence[Update], counts: Callable[[str], bool]) -> tuple[list[Change], list[Oid]]:
+        """The commits a push brings to this repository, each with what it touches; and what was there before.
+
+        Args:
+            updates: what is pushed to branches and tags.
+            counts: whether what a ref has counts as known.
+        """
+        listed = self.git.run("for-each-ref", "--format=%(objectname) %(refname)").text.split("\n")[:-1]
+        rows = (line.partition(" ") for line in listed)
+        there = self._known([oid for oid, _, ref in rows if counts(ref)])
+        new = self._known([update.new for update in updates if update.new])
+        return self._listed([*new, *(f"^{oid}" for oid in there)]), there
+
+    def reach(self, tips: Iterable[Oid], there: Iterable[Oid]) -> set[Oid]:
+        """The commits that lead up to these, as far as they are here, without those that were there before."""
+        known = self._known(list(tips))
+        if not known:
+            return set()
+        question = "".join(f"{revision}\n" for revision in (*known, *(f"^{oid}" for oid in there)))
+        return set(map(Oid, self.git.run("rev-list", "--stdin", stdin=question.encode()).text.split()))
+
     def withdrawn(self, updates: Sequence[Update]) -> list[Change]:
         """The commits a forced push takes off a ref, each with what of it the ref then has otherwise."""
         found = []
@@ -150,6 +171,75 @@ class Touched:
                 if not ref.startswith(others) and counts(f"refs/heads/{ref.removeprefix(start)}"):
                     found.append(oid)
         return found
+
+    def commit(self, name: str) -> Oid | None:
+        """The commit somebody names; None where there is none."""
+        done = self.git.run(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", codes=(0, 1, 128)
+        )
+        return Oid(done.text.strip()) if done.code == 0 else None
+
+    def is_above(self, old: Oid, new: Oid) -> bool:
+        """Whether a branch at the old commit may simply go on to the new one."""
+        return self.git.run("merge-base", "--is-ancestor", old, new, codes=(0, 1)).code == 0
+
+    def checked_out(self, ref: str) -> str | None:
+        """The work tree in which that branch is checked out, if it is in one."""
+        where = ""
+        for field in self.git.run("worktree", "list", "--porcelain", "-z").text.split("\0"):
+            key, _, value = field.partition(" ")
+            where = value if key == "worktree" else where
+            if key == "branch" and value == ref:
+                return where
+        return None
+
+    def merged(self, claims: Mapping[ClaimId, Sequence[Oid]], since: datetime, branch: str) -> set[ClaimId]:
+        """Those of the claims whose work is in a branch.
+
+        It is, if the branch has a commit that names the claim, or one that was landed under it, and no branch of this
+        clone has work under it that this one lacks, be it as another commit or as a part of a larger one.
+
+        Args:
+            claims: each with the commits that were landed under it.
+            since: when the first of the claims was taken.
+            branch: the branch, in full.
+        """
+        known = set(self._known([oid for landed in claims.values() for oid in landed]))
+        there = self._naming(claims, since, branch)
+        elsewhere = self._naming(claims, since, "--branches", "HEAD", f"^{branch}")
+        found = set()
+        for claim, landed in claims.items():
+            arrived = claim in there or any(oid in known and self._holds(branch, oid) for oid in landed)
+            if arrived and self._same(elsewhere.get(claim, []), branch):
+                found.add(claim)
+        return found
+
+    def _holds(self, branch: str, oid: Oid) -> bool:
+        return self.git.run("merge-base", "--is-ancestor", oid, branch, codes=(0, 1)).code == 0
+
+    def _naming(self, claims: Iterable[ClaimId], since: datetime, *revisions: str) -> dict[ClaimId, list[Oid]]:
+        """The commits of those revisions that name each claim, the youngest first."""
+        asked = set(claims)
+        # A merge that makes one commit of several quotes their messages: the line need not be a trailer any more.
+        grep = f"^[[:space:]]*Claim: ?({'|'.join(sorted(asked))})"
+        options = ("--topo-order", "--extended-regexp", f"--since={since.isoformat()}", f"--grep={grep}")
+        done = self.git.run(
+            "log", "--no-show-signature", "--no-patch", *options, "--format=%H%n%B%x00", *revisions, "--"
+        )
+        found: dict[ClaimId, list[Oid]] = {}
+        for entry in done.text.split("\0")[:-1]:
+            commit, *lines = entry.strip("\n").split("\n")
+            for claim in _claims(",".join(line.partition("Claim:")[2] for line in lines)):
+                if claim in asked:
+                    found.setdefault(claim, []).append(Oid(commit))
+        return found
+
+    def _same(self, commits: Sequence[Oid], branch: str) -> bool:
+        """Whether a branch has everything as these commits left it, the youngest first."""
+        if not commits:
+            return True
+        paths = {path for commit in commits for one in self.between(f"{commit}^!") for path in one.paths}
+        return self.entries(commits[0], sorted(paths)) == self.entries(branch, sorted(paths))
 
     def between(self, revisions: str) -> list[Change]:
         """The commits of a range like `A..B`, each with what it touches.

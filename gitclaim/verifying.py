@@ -1,17 +1,35 @@
 """Verdicts on signatures by the git program, remembered by object."""
 
+import os
 import signal
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Final, NamedTuple
 
 from gitclaim import process
 from gitclaim.git import Git
 from gitclaim.names import Oid
 from gitclaim.refstore.contract import Signature, Verdict
 from gitclaim.state import State
+from gitclaim.trust import Trust, TrustMode
 
 _TRIES: Final = 8
 _BROKEN_PIPE: Final = -signal.SIGPIPE
+
+
+class _Note(NamedTuple):
+    """What is remembered of a signature, whatever the policy.
+
+    Args:
+        signature: how it stands by itself.
+        key: the fingerprint of the key that made it.
+        vouched: whether git vouches for that key, by these allowed signers: `+` or `-` and their digest; empty where
+            that was not asked or can change unseen, as an openpgp keyring can.
+    """
+
+    signature: Signature
+    key: str = ""
+    vouched: str = ""
 
 
 class GitVerifier:
@@ -21,79 +39,151 @@ class GitVerifier:
         git: asks the repository.
         state: the clone's own files, where verdicts are remembered.
         config: git's configuration.
+        trust: reads what was decided about keys; asked once, and only where there is a signature to judge.
     """
 
-    def __init__(self, git: Git, state: State, config: Mapping[str, list[str]]) -> None:
+    def __init__(
+        self, git: Git, state: State, config: Mapping[str, list[str]], trust: Callable[[], Trust] = Trust
+    ) -> None:
         self._git = git
         self._state = state
         self._config = config
+        self._reader = trust
+        self._decided: Trust | None = None
 
     def remembered(self, oids: Iterable[Oid]) -> dict[Oid, Verdict]:
         """See `Verifier.remembered`."""
-        found = {}
         known = set(self._state.names("verdicts"))
-        for oid in (oid for oid in oids if oid in known):
-            word, _, key = (self._state.read("verdicts", oid) or "").strip().partition(" ")
-            if word in {Signature.GOOD.value, Signature.BAD.value}:
-                found[oid] = Verdict(Signature(word), key)
-        return found
+        noted = {oid: _noted(self._state.read("verdicts", oid) or "") for oid in oids if oid in known}
+        return {oid: verdict for oid, note in noted.items() if note and (verdict := self._verdict(note))}
 
     def verify(self, oids: Iterable[Oid]) -> dict[Oid, Verdict]:
         """See `Verifier.verify`."""
         asked = list(dict.fromkeys(oids))
         verdicts = self.remembered(asked)
         missing = [oid for oid in asked if oid not in verdicts]
-        fresh = self._ask(missing) if missing else {}
-        for oid, verdict in fresh.items():
+        for oid, note in (self._ask(missing) if missing else {}).items():
             # What could not be told today may be told tomorrow, with another keyring or program.
-            if verdict.signature is not Signature.UNKNOWN:
-                self._state.write(f"{verdict.signature.value} {verdict.key}\n", "verdicts", oid)
-        return {**verdicts, **fresh}
+            if note.signature is not Signature.UNKNOWN:
+                words = [note.signature.value, note.key, note.vouched]
+                self._state.write(" ".join(words).rstrip() + "\n", "verdicts", oid)
+            verdicts[oid] = self._verdict(note) or self._unvouched(oid, note)
+        return verdicts
 
-    def _ask(self, oids: list[Oid]) -> dict[Oid, Verdict]:
+    @property
+    def selective(self) -> bool:
+        """See `Verifier.selective`."""
+        return self._trust.mode is not TrustMode.ANY
+
+    @property
+    def _trust(self) -> Trust:
+        if self._decided is None:
+            self._decided = self._reader()
+        return self._decided
+
+    def _verdict(self, note: _Note) -> Verdict | None:
+        """The verdict by the policy; None where it takes git to tell."""
+        if note.signature is Signature.BAD or self._trust.mode is TrustMode.ANY:
+            return Verdict(note.signature, note.key)
+        if note.signature is Signature.UNKNOWN:
+            return None
+        if self._trust.mode is TrustMode.KNOWN:
+            return Verdict(note.signature, note.key, self._trust.trusts(note.key, vouched=False))
+        if note.vouched[1:] != self._digest():
+            return None
+        return Verdict(note.signature, note.key, self._trust.trusts(note.key, vouched=note.vouched.startswith("+")))
+
+    def _unvouched(self, oid: Oid, note: _Note) -> Verdict:
+        """The verdict where git can't vouch: a missing key counts for nothing, a missing program proves nothing."""
+        if note.signature is Signature.GOOD:
+            return Verdict(note.signature, note.key, self._trust.trusts(note.key, vouched=note.vouched == "+"))
+        return Verdict(note.signature, note.key, not self._openpgp_works() or self._is_ssh(oid))
+
+    def _digest(self) -> str:
+        """What tells one set of allowed and revoked signers from another."""
+        # Imported late: only where git has to vouch for keys.
+        from hashlib import sha256  # noqa: PLC0415
+
+        digest = sha256((self._trust.signers or "").encode("utf-8", "surrogateescape"))
+        names = ["gpg.ssh.revocationfile", *([] if self._trust.signers is not None else ["gpg.ssh.allowedsignersfile"])]
+        for name in names:
+            path = self._config.get(name, [""])[-1]
+            if path.startswith("~/"):
+                path = self._git.env.get("HOME", "") + path.removeprefix("~")
+            with suppress(OSError), open(os.path.join(self._git.cwd, path), "rb") as file:
+                digest.update(b"\0" + file.read())
+        return digest.hexdigest()[:16]
+
+    def _options(self) -> tuple[str, ...]:
         # Without an allowed-signers file git refuses to look at an ssh signature at all; with an empty one it checks
         # the signature and says "U", good by a key nobody vouched for.
-        signers = () if "gpg.ssh.allowedsignersfile" in self._config else ("-c", "gpg.ssh.allowedSignersFile=/dev/null")
+        if self._trust.mode is TrustMode.ALLOWED_SIGNERS and self._trust.signers is not None:
+            self._state.write(self._trust.signers, "signers")
+            return ("-c", f"gpg.ssh.allowedSignersFile={self._state.at('signers')}")
+        known = "gpg.ssh.allowedsignersfile" in self._config
+        return () if known else ("-c", "gpg.ssh.allowedSignersFile=/dev/null")
+
+    def _ask(self, oids: list[Oid]) -> dict[Oid, _Note]:
+        options = self._options()
         answers: dict[str, tuple[str, str]] = {}
         left, tries = oids, _TRIES
         while left and tries:
             done = self._git.call(
-                *signers,
-                *("log", "--stdin", "--no-walk=unsorted", "--no-show-signature", "--no-patch", "--format=%H %G? %GF"),
+                *options,
+                *("log", "--stdin", "--no-walk=unsorted", "--no-show-signature", "--no-patch"),
+                "--format=%H %G? %GF %GP",
                 stdin="".join(f"{oid}\n" for oid in left).encode(),
             )
             before = len(answers)
             for line in done.text.splitlines():
-                name, letter, key = (*line.split(" "), "")[:3]
-                answers[name] = (letter, key)
+                name, letter, key, primary = (*line.split(" "), "", "")[:4]
+                answers[name] = (letter, primary or key)
             # A signature that is none makes ssh-keygen end before it has read what git hands it, and git die of that
             # (SIGPIPE; measured, 2.39: one in seven): it is asked again, from that commit on.
             left = [oid for oid in left if oid not in answers] if done.code == _BROKEN_PIPE else []
             tries = _TRIES if len(answers) > before else tries - 1
-        found = {oid: self._verdict(oid, *answers.get(oid, ("E", ""))) for oid in oids}
-        if Signature.BAD in {verdict.signature for verdict in found.values()} and not self._ssh_works():
+        found = {oid: self._note(oid, *answers.get(oid, ("E", ""))) for oid in oids}
+        if Signature.BAD in {note.signature for note in found.values()} and not self._ssh_works():
             # A missing or broken ssh-keygen reads as "B" (measured, git 2.39): that is no proof of forgery.
             return {
-                oid: Verdict(Signature.UNKNOWN) if verdict.signature is Signature.BAD else verdict
-                for oid, verdict in found.items()
+                oid: _Note(Signature.UNKNOWN) if note.signature is Signature.BAD else note
+                for oid, note in found.items()
             }
         return found
 
-    def _verdict(self, oid: Oid, letter: str, key: str) -> Verdict:
-        """The letters of `%G?` (git-log(1)): how the signature itself stands, whoever vouches for the key."""
+    def _note(self, oid: Oid, letter: str, key: str) -> _Note:
+        """The letters of `%G?` (git-log(1)): how the signature itself stands, and whether git vouches for the key."""
         match letter:
             case "G" | "U" | "X" | "Y":
-                return Verdict(Signature.GOOD, key)
+                return _Note(Signature.GOOD, key, self._vouching(key, good=letter == "G"))
             case "B" | "R":
-                return Verdict(Signature.BAD, key)
+                return _Note(Signature.BAD, key)
             case "N" if not self._signed(oid):
-                return Verdict(Signature.BAD)
+                return _Note(Signature.BAD)
             case _:
-                return Verdict(Signature.UNKNOWN, key)
+                return _Note(Signature.UNKNOWN, key)
+
+    def _vouching(self, key: str, *, good: bool) -> str:
+        if self._trust.mode is not TrustMode.ALLOWED_SIGNERS:
+            return ""
+        # A keyring changes, and its trust database with it, in ways that nothing here shows.
+        return ("+" if good else "-") + (self._digest() if key.startswith("SHA256:") else "")
 
     def _signed(self, oid: Oid) -> bool:
-        header = self._git.run("cat-file", "commit", oid).out.partition(b"\n\n")[0]
-        return any(line.startswith(b"gpgsig") for line in header.splitlines())
+        return any(line.startswith(b"gpgsig") for line in self._header(oid))
+
+    def _is_ssh(self, oid: Oid) -> bool:
+        return any(line.endswith(b" -----BEGIN SSH SIGNATURE-----") for line in self._header(oid))
+
+    def _header(self, oid: Oid) -> list[bytes]:
+        return self._git.run("cat-file", "commit", oid).out.partition(b"\n\n")[0].splitlines()
+
+    def _openpgp_works(self) -> bool:
+        program = self._config.get("gpg.openpgp.program", self._config.get("gpg.program", ["gpg"]))[-1]
+        try:
+            return process.run([program, "--version"], env=self._git.env, timeout=self._git.timeout).code == 0
+        except OSError:
+            return False
 
     def _ssh_works(self) -> bool:
         program = self._config.get("gpg.ssh.program", ["ssh-keygen"])[-1]
@@ -103,6 +193,12 @@ class GitVerifier:
             return process.run(argv, env=self._git.env, stdin=_CONTROL, timeout=self._git.timeout).code == 0
         except OSError:
             return False
+
+
+def _noted(text: str) -> _Note | None:
+    """What was remembered; None where that is damaged."""
+    word, key, vouched = (*text.rstrip("\n").split(" "), "", "")[:3]
+    return _Note(Signature(word), key, vouched) if word in {Signature.GOOD.value, Signature.BAD.value} else None
 
 
 # A signature known to be good, by a key that was thrown away: the control of our verification.

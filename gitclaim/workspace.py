@@ -6,28 +6,31 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from shlex import quote
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from gitclaim import git as questions
 from gitclaim.claim import Claim
 from gitclaim.clock import Clock
-from gitclaim.errors import GitclaimError, UnreachableError
+from gitclaim.errors import GitclaimError, UnreachableError, UsageError
 from gitclaim.git import Git, Place
 from gitclaim.identity import Identity, MadeName, identify
-from gitclaim.ledger import FileLedger
+from gitclaim.ledger import FileLedger, NoLedger
 from gitclaim.mirror import EMBEDDED, Mirror, Stamp, read_stamp, write_stamp
-from gitclaim.names import RefName, printable
+from gitclaim.names import NOBODY, RefName, printable
 from gitclaim.objects import GitObjects
-from gitclaim.refstore.contract import ABSENT, RefStore, Swap
+from gitclaim.record import RECORDS
+from gitclaim.refstore.contract import ABSENT, RefStore, Swap, is_work
 from gitclaim.refstore.listed import ListedStore
 from gitclaim.refstore.local import LocalStore
 from gitclaim.refstore.remote import RemoteStore
 from gitclaim.registry import Holding, Registry, Standing
 from gitclaim.resources import CLAIMS, PATTERNS, Resource
-from gitclaim.settings import FILE, Settings, Target, read_settings, target_of
+from gitclaim.settings import FILE, Settings, Target, read_served, read_settings, read_trust, target_of
 from gitclaim.signing import signer_for
 from gitclaim.state import State
 from gitclaim.touched import Touched
+from gitclaim.trust import Trust, fingerprint
 from gitclaim.verifying import GitVerifier
 from gitclaim.worktree import WorkTree
 
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from gitclaim.githook import HookPlace, Written
     from gitclaim.health import Facts
 
+_SERVED: Final = "the server's default branch"
 _URL: Final = re.compile(r"remote\..+\.url").fullmatch
 
 
@@ -110,15 +114,66 @@ class Workspace(NamedTuple):
             identity=identify(around.session, around.environ, settings.session_variables, _made(around, place, config)),
         )
 
-    def registry(self) -> Registry:
+    @classmethod
+    def serve(cls, around: Surroundings, scratch: str) -> Self:
+        """The repository that receives a push, as its server sees it: nothing is written into it.
+
+        Args:
+            around: what git started the hook in.
+            scratch: where files may be kept for a moment.
+
+        Raises:
+            GitclaimError: there is none, git is missing, or a setting makes no sense.
+        """
+        try:
+            finding = questions.discover(around.cwd, around.environ)
+            configuring = questions.start_config(around.cwd, around.environ)
+        except FileNotFoundError as error:
+            raise GitclaimError("git is not installed", hint="gitclaim asks the git program, 2.34 or newer") from error
+        place, config = questions.placed(finding.finish()), questions.configured(configuring.finish())
+        # What is pushed lies apart, and what this repository borrows from others with it.
+        place = place._replace(top=None)
+        git = _git(around, place, config, Settings(Target(EMBEDDED, EMBEDDED), EMBEDDED, ""))
+        git = git._replace(env={**git.env, **questions.quarantine(around.environ)})
+        text = _blob(git, f"HEAD:{FILE}")
+        settings = read_served(config, text, _SERVED)
+        identity = Identity(NOBODY, "a server")
+        return cls(around, place, config, settings, git, State(scratch), identity)
+
+    def served_trust(self, revision: str = "HEAD") -> Trust:
+        """What was decided on the branch a server calls its default, or would be once it has that revision.
+
+        Raises:
+            GitclaimError: it makes no sense.
+        """
+        source = _SERVED if revision == "HEAD" else f"the new commit {revision[:12]}"
+        text = _blob(self.git, f"{revision}:{FILE}")
+        if text is not None:
+            read_served(self.config, text, source)
+        return read_trust(self.config, text, lambda name: _blob(self.git, f"{revision}:{name}"), source)
+
+    def served_registry(self, trust: Trust) -> Registry:
+        """The registry in this repository, as its server sees it."""
+        registry = self._registry(self.settings.target, LocalStore(self.git), lambda: trust)
+        return registry._replace(ledger=NoLedger())
+
+    def default_ref(self) -> str:
+        """The branch that HEAD names, whether it exists yet or not."""
+        return self.git.run("symbolic-ref", "--quiet", "HEAD", codes=(0, 1)).text.strip()
+
+    def registry(self, *, taking: bool = False) -> Registry:
         """The registry, as this session sees it.
+
+        Args:
+            taking: whether it is asked for something, so that it matters for sure whose signatures count.
 
         Raises:
             GitclaimError: switching to it would drop live claims of the repository's own.
         """
         target = self.settings.target
+        trust = self._reading_trust() if taking else self.trust
         self._settle_mirror(target)
-        return self._registry(target, self._store(target))
+        return self._registry(target, self._store(target), trust)
 
     def embedded(self) -> Registry:
         """The registry inside the repository itself, whatever is configured."""
@@ -161,6 +216,115 @@ class Workspace(NamedTuple):
         target = self.settings.target.name
         wanted = {remote, target, *urls.get(remote, [])[:1], *urls.get(target, [])[:1]}
         return sorted(name for name, at in urls.items() if name in wanted or at[0] in wanted)
+
+    def default_branch(self, *, fetch: bool = False) -> str | None:
+        """The ref of the branch whose decisions count: the registry's default branch, as this clone knows it.
+
+        Args:
+            fetch: whether it is brought up to date first.
+
+        Raises:
+            UnreachableError: it can't be.
+        """
+        target = self.settings.target
+        if fetch and f"remote.{target.name}.url" in self.config:
+            # Into the remote's own tracking refs, as the user set them up.
+            done = self.git.call("fetch", "--quiet", "--no-write-fetch-head", "--end-of-options", target.name)
+            if done.code:
+                raise UnreachableError(f"can't fetch from {printable(target.url)}: {printable(done.complaint)}")
+        if target.embedded and self.place.top is None:
+            return "HEAD"
+        # git clone notes the remote's choice as its HEAD; where that was not done, git's own default names are tried.
+        names = [*self.config.get("init.defaultbranch", [])[-1:], "main", "master"]
+        starts = [f"refs/remotes/{name}/" for name in self.alike(target.name)] or ["refs/remotes/origin/"]
+        wanted = [f"{start}{name}" for start in starts for name in ("HEAD", *names)]
+        if target.embedded:
+            wanted = [f"refs/heads/{name}" for name in names]
+        listed = self.git.run("for-each-ref", "--format=%(refname)", *wanted).text.split("\n")
+        return next((ref for ref in wanted if ref in listed), None)
+
+    def trust(self) -> Trust:
+        """What the repository's people decided about claims: on the default branch, whatever is checked out here.
+
+        Raises:
+            GitclaimError: it makes no sense.
+        """
+        return self._decided(self.default_branch())
+
+    def _reading_trust(self) -> Callable[[], Trust]:
+        """Begin to read what was decided, beside what takes longer: most repositories have decided nothing."""
+        target = self.settings.target
+        name = self.config.get("init.defaultbranch", ["main"])[-1]
+        likely = f"refs/heads/{name}" if target.embedded else f"refs/remotes/{target.name}/HEAD"
+        started = self.git.start("rev-parse", "--end-of-options", f"{likely}^{{commit}}", f"{likely}:{FILE}")
+
+        def trust() -> Trust:
+            found = len(started.finish().text.split())
+            # What rev-parse does not find ends it: a branch without the file is one line.
+            return self.trust() if found != 1 else read_trust(self.config, None, lambda _: None, likely)
+
+        return trust
+
+    def _decided(self, branch: str | None) -> Trust:
+        def file(name: str) -> str | None:
+            return _blob(self.git, f"{branch}:{name}") if branch else None
+
+        return read_trust(self.config, file(FILE), file, printable(branch or "no branch"))
+
+    def landing_place(self, branch: str, to: str | None) -> RefName:
+        """The registry's ref that a branch lands on.
+
+        Args:
+            branch: the branch, short.
+            to: what the caller named, short or in full; None for what the branch is pulled from, or its own name.
+
+        Raises:
+            UsageError: that is no ref for work.
+            GitclaimError: the work goes to another place than its claims: no transaction can hold both.
+        """
+        target = self.settings.target
+        named = [*self.config.get(f"branch.{branch}.pushremote", []), *self.config.get("remote.pushdefault", [])]
+        upstream = self.config.get(f"branch.{branch}.remote", [None])[-1]
+        remote = next(iter([*named, *([upstream] if upstream else [])]), None)
+        if remote and remote != EMBEDDED and not target.embedded and remote not in self.alike(target.name):
+            raise GitclaimError(
+                f"{printable(branch)} goes to {printable(remote)}, and claims are kept at {printable(target.url)}: "
+                "one push can't move both",
+                hint=f"gitclaim init --registry {printable(remote)} keeps claims with the work; or git push, then "
+                "gitclaim release",
+            )
+        merge = self.config.get(f"branch.{branch}.merge", [f"refs/heads/{branch}"])[-1]
+        wanted = (merge if remote == upstream else f"refs/heads/{branch}") if to is None else to
+        full = wanted if wanted.startswith("refs/") else f"refs/heads/{wanted}"
+        try:
+            ref = RefName(full)
+        except ValueError:
+            raise UsageError(f"no branch can have that name: {printable(wanted)[:100]}") from None
+        if not full.startswith(("refs/heads/", "refs/tags/")) and not is_work(ref):
+            raise UsageError(f"{printable(full)} is a ref of claims", hint="gitclaim land --to BRANCH")
+        return ref
+
+    def tracking(self, ref: str) -> str:
+        """The commands that put work on top of what a ref of the registry's has by now."""
+        name = ref.removeprefix("refs/heads/")
+        if self.settings.target.embedded:
+            return f"git rebase {quote(name)}, then gitclaim land again"
+        remote = self.settings.target.name
+        plain = f"remote.{remote}.url" in self.config
+        onto = f"{remote}/{name}" if plain else "FETCH_HEAD"
+        return f"git fetch {quote(remote)} {quote(name)} && git rebase {quote(onto)}, then gitclaim land again"
+
+    def trusted_keys(self) -> list[str]:
+        """The keys this clone was told to trust beyond what was decided for all."""
+        return [key for text in self.config.get("gitclaim.trustedkey", []) if (key := fingerprint(text))]
+
+    def trust_key(self, key: str) -> None:
+        """Trust a key in this clone."""
+        self.git.run("config", "--local", "--add", "gitclaim.trustedKey", key)
+
+    def distrust_key(self, text: str) -> None:
+        """Trust a key no longer, given as it was written."""
+        self.git.run("config", "--local", "--fixed-value", "--unset-all", "gitclaim.trustedKey", text, codes=(0, 5))
 
     def resource(self, text: str) -> Resource:
         """The resource a person named.
@@ -249,7 +413,9 @@ class Workspace(NamedTuple):
             if stamp and stamp.registry != EMBEDDED:
                 # Another registry's mirror: shown as this one's, it would claim and deny what is not so.
                 mirror = LocalStore(self.git)
-                mirror.swap_each([Swap(ref, oid, ABSENT) for ref, oid in mirror.below([CLAIMS, PATTERNS]).items()])
+                mirror.swap_each(
+                    [Swap(ref, oid, ABSENT) for ref, oid in mirror.below([CLAIMS, PATTERNS, *RECORDS]).items()]
+                )
             write_stamp(self.state, Stamp(target.url))
 
     def first_seen(self, refs: Iterable[RefName]) -> dict[RefName, datetime]:
@@ -277,14 +443,14 @@ class Workspace(NamedTuple):
         # No lease is longer than 30 days; a claim that was renewed has another object, and another verdict.
         self.state.prune(now, timedelta(days=60), "verdicts")
 
-    def _registry(self, target: Target, store: RefStore) -> Registry:
+    def _registry(self, target: Target, store: RefStore, trust: Callable[[], Trust] | None = None) -> Registry:
         signer = signer_for(self.config, self.state, self.git.env)
         return Registry(
             name=target.url,
             session=self.identity.session,
             store=store,
             objects=GitObjects(self.git, self.place, signer, self._person()),
-            verifier=GitVerifier(self.git, self.state, self.config),
+            verifier=GitVerifier(self.git, self.state, self.config, trust or self.trust),
             ledger=FileLedger(self.state, self.identity.session),
             clock=self.around.clock,
             nonce=lambda: self.around.nonce(10),
@@ -332,6 +498,12 @@ def _root(place: Place) -> str | None:
         return top
     ordinary = place.git_dir == place.common_dir and os.path.basename(place.common_dir) == ".git"
     return os.path.dirname(place.common_dir) if ordinary else top
+
+
+def _blob(git: Git, name: str) -> str | None:
+    """The text of a file in a commit; None where there is none, or it is larger than any of ours."""
+    (data,) = questions.contents(git, [name], limit=1 << 20)
+    return None if data is None else data.decode("utf-8", "replace")
 
 
 def _short(claim: Claim) -> str:

@@ -295,7 +295,8 @@ def test_an_old_git_is_a_failure(clones: Clones) -> None:
         embedded=False,
         remotes=(),
         note="",
-        hooks=None,
+        hooks=(_place(clones.alice), {}),
+        bare=False,
         exposed=(),
     )
     around = Surroundings(str(clones.alice.path), os.environ, interactive=False, clock=SystemClock(), nonce=os.urandom)

@@ -11,6 +11,7 @@ from gitclaim.errors import GitclaimError, Reason, UnknownOutcomeError, Unreacha
 from gitclaim.holding import Kept, give, release, renew
 from gitclaim.names import Oid, Session
 from gitclaim.protocol import ATTEMPTS, Held, take
+from gitclaim.record import released_ref
 from gitclaim.refstore.contract import Outcome, Refused, Swap
 from gitclaim.registry import Holding, Registry
 from gitclaim.sweep import sweep
@@ -264,10 +265,10 @@ def test_a_new_claim_on_a_part_does_not_hide_that_the_rest_is_lost(world: World,
 
 
 def test_a_release_removes_every_ref(world: World, alice: Registry) -> None:
-    taken(alice, "src task:1")
-    taken(alice, "docs")
+    first, second = taken(alice, "src task:1"), taken(alice, "docs")
     assert len(release(alice, ()).holdings) == 2
-    assert not world.refs.refs
+    # What is left says that they were released.
+    assert world.refs.refs.keys() == {released_ref(first.claim.id), released_ref(second.claim.id)}
     assert not alice.ledger.held()
 
 

@@ -20,7 +20,7 @@ FLOORS: Final = {
         "process git objects signing verifying sshsig settings identity worktree probes state mirror ledger touched"
         " hookfiles refstore refstore.local refstore.memory refstore.remote refstore.listed refstore.locks"
     ),
-    "rules": "registry protocol holding breaking sweep moving doctor verdict enforcing land wall",
+    "rules": "registry protocol holding breaking sweep moving doctor verdict enforcing land admission wall",
     "root": "workspace",
     "doors": "__main__ cli cli.* hooks hooks.*",
     "package": "__init__",

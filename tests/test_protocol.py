@@ -49,9 +49,11 @@ def reasons(outcome: TakeOutcome) -> list[tuple[str, Reason]]:
 
 
 def owners(world: World) -> dict[str, str]:
-    """Whose object stands at each ref, in the registry itself."""
+    """Whose object stands at each ref of a claim, in the registry itself."""
     names = {}
     for ref, oid in world.refs.refs.items():
+        if ref.startswith("refs/gitclaim/released/"):
+            continue
         content = world.contents[oid]
         assert isinstance(content, bytes)
         names[ref.removeprefix("refs/claims/").removeprefix("path/")] = str(

@@ -23,9 +23,12 @@ COMMANDS: Final = (
     "list",
     "show",
     "check",
+    "land",
     "sweep",
+    "trust",
     "install",
     "uninstall",
+    "serve-hook",
     "session",
     "doctor",
 )
@@ -47,7 +50,7 @@ class LazyGroup(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"gitclaim.cli.{cmd_name}_command").command
+        command: click.Command = import_module(f"gitclaim.cli.{cmd_name.replace('-', '_')}_command").command
         return command
 
 

@@ -1,13 +1,13 @@
 """What `install` and `uninstall` have in common: which hooks are meant, where git looks for them, what was done."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import click
 
 from gitclaim.cli.present import Style
-from gitclaim.errors import GitclaimError
-from gitclaim.githook import BEFORE, HOOKS, HookPlace, Manager, Written
+from gitclaim.errors import GitclaimError, UsageError
+from gitclaim.githook import BEFORE, HOOKS, SERVER_HOOKS, HookPlace, Manager, Written
 from gitclaim.names import printable
 from gitclaim.workspace import Workspace
 
@@ -15,10 +15,25 @@ _COLOURS: Final = {"unchanged": None, "left": "yellow"}
 
 
 def hook_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """One flag for each hook."""
+    """One flag for each hook of a clone, and one for those of a server."""
+    function = click.option("--server", is_flag=True, help="In a repository that others push to: pre-receive.")(
+        function
+    )
     for name in reversed(HOOKS):
         function = click.option(f"--{name}", is_flag=True, help=f"Only this hook: {name}.")(function)
     return function
+
+
+def hook_names(chosen: Mapping[str, bool], *, server: bool) -> list[str]:
+    """The hooks that are meant: those that were named, else all.
+
+    Raises:
+        UsageError: hooks of a clone and those of a server are not the same repository's.
+    """
+    named = [name for name in HOOKS if chosen[name.replace("-", "_")]]
+    if named and server:
+        raise UsageError(f"a server has no {named[0]} hook", hint="gitclaim install --server")
+    return list(SERVER_HOOKS) if server else named or list(HOOKS)
 
 
 def hook_place(workspace: Workspace, *, shared: bool) -> HookPlace:

@@ -6,9 +6,9 @@ from typing import Any, Final
 import click
 
 from gitclaim.cli.door import Answer, Door, answers, example
-from gitclaim.cli.hooked import hook_options, hook_place, written_json, written_lines
+from gitclaim.cli.hooked import hook_names, hook_options, hook_place, written_json, written_lines
 from gitclaim.errors import GitclaimError
-from gitclaim.githook import HOOKS, HUSKY_WAY, Manager
+from gitclaim.githook import HUSKY_WAY, Manager
 from gitclaim.names import printable
 
 _NOTES: Final = {
@@ -22,15 +22,22 @@ _NOTES: Final = {
 @hook_options
 @click.option("--shared", is_flag=True, help="Write where core.hooksPath leads, though other repositories look there.")
 @answers
-def command(*, door: Door, shared: bool, **chosen: Any) -> Answer:  # noqa: ANN401 - one flag per hook
+def command(*, door: Door, shared: bool, server: bool, **chosen: Any) -> Answer:  # noqa: ANN401 - one flag per hook
     """Have git ask gitclaim before every commit and push.
 
-    Hooks that are there already are kept and run first. Without an option all hooks are installed. Running it again
-    upgrades what is older.
+    Hooks that are there already are kept and run first. Without an option all hooks of a clone are installed. Running
+    it again upgrades what is older. With --server a repository that others push to refuses what breaks claims
+    (docs/server.md).
     """
     workspace = door.open()
-    if workspace.place.top is None:
-        raise GitclaimError("a bare repository has no commits of its own", hint="install in a clone or a work tree")
+    if workspace.place.top is None and not server:
+        raise GitclaimError(
+            "a bare repository has no commits of its own",
+            hint="gitclaim install --server has it judge what is pushed to it; else install in a clone or work tree",
+        )
+    if server:
+        # Said now, and not at the next push: with settings that make no sense it lets nothing in.
+        workspace.served_trust()
     place = hook_place(workspace, shared=shared)
     if place.off:
         raise GitclaimError(
@@ -38,14 +45,14 @@ def command(*, door: Door, shared: bool, **chosen: Any) -> Answer:  # noqa: ANN4
             hint=f"{place.way_back}, which turns them on here",
         )
     manager = place.manager
-    if manager is Manager.HUSKY:
+    if manager is Manager.HUSKY and not server:
         raise GitclaimError(
             f"husky manages the hooks in {printable(str(place.directory))}, and would overwrite them",
             hint=HUSKY_WAY,
         )
     # What one of them writes, the other takes for nothing where nobody wrote more.
     chosen["commit_msg"] = chosen["commit_msg"] or chosen["prepare_commit_msg"]
-    names = [name for name in HOOKS if chosen[name.replace("-", "_")]] or list(HOOKS)
+    names = hook_names(chosen, server=server)
     written = workspace.install_hooks(place, names, sys.executable)
     lines = [*written_lines(written, door.style()), f"in {printable(str(place.directory))}"]
     if place.tracked:

@@ -30,13 +30,19 @@ class Where(Enum):
     COMMIT = "commit"
     PUSH = "push"
     RANGE = "range"
+    LANDING = "landing"
 
 
 _ROUND: Final = {
     Where.COMMIT: "git commit --no-verify   # goes round this hook; pre-push, CI and a server's hook look again",
     Where.PUSH: "git push --no-verify   # goes round this hook; CI and a server's hook look again",
 }
-_AGAIN: Final = {Where.COMMIT: "--staged", Where.PUSH: "--range A..B", Where.RANGE: "--range A..B"}
+_AGAIN: Final = {
+    Where.COMMIT: "--staged",
+    Where.PUSH: "--range A..B",
+    Where.RANGE: "--range A..B",
+    Where.LANDING: "--range A..B",
+}
 
 
 def ruling_json(ruling: Ruling, ways: Iterable[str] = ()) -> dict[str, Any]:

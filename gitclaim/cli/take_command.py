@@ -53,7 +53,7 @@ def command(
         patterns=patterns,
         widen=widen,
     )
-    registry = workspace.registry()
+    registry = workspace.registry(taking=True)
     if wait is None:
         outcome = take(registry, request)
     else:

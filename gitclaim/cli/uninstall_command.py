@@ -5,8 +5,7 @@ from typing import Any
 import click
 
 from gitclaim.cli.door import Answer, Door, answers, example
-from gitclaim.cli.hooked import hook_options, hook_place, written_json, written_lines
-from gitclaim.githook import HOOKS
+from gitclaim.cli.hooked import hook_names, hook_options, hook_place, written_json, written_lines
 from gitclaim.names import printable
 
 
@@ -14,14 +13,14 @@ from gitclaim.names import printable
 @hook_options
 @click.option("--shared", is_flag=True, help="Look where core.hooksPath leads, though other repositories look there.")
 @answers
-def command(*, door: Door, shared: bool, **chosen: Any) -> Answer:  # noqa: ANN401 - one flag per hook
+def command(*, door: Door, shared: bool, server: bool, **chosen: Any) -> Answer:  # noqa: ANN401 - one flag per hook
     """Take gitclaim's hooks away, and bring back what was there before.
 
     Claims, keys and settings stay as they are. Hooks that are not gitclaim's are left alone.
     """
     workspace = door.open()
     place = hook_place(workspace, shared=shared)
-    names = [name for name in HOOKS if chosen[name.replace("-", "_")]] or list(HOOKS)
+    names = hook_names(chosen, server=server)
     written = workspace.uninstall_hooks(place, names)
     lines = [*written_lines(written, door.style()), f"in {printable(str(place.directory))}"] if written else []
     if place.shadowed:

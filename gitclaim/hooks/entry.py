@@ -13,12 +13,14 @@ from typing import Final
 
 from gitclaim.clock import SystemClock
 from gitclaim.errors import Exit, GitclaimError, UsageError
+from gitclaim.githook import HOOKS, SERVER_HOOKS
 from gitclaim.hooks.commit import pre_commit, prepare_commit_msg
 from gitclaim.hooks.door import Hook
 from gitclaim.names import printable
 from gitclaim.policy import Policy
 
-NAMES: Final = ("pre-commit", "pre-merge-commit", "prepare-commit-msg", "pre-push")
+# The hook commit-msg is its text alone.
+NAMES: Final = tuple(name for name in (*HOOKS, *SERVER_HOOKS) if name != "commit-msg")
 
 _FRAMEWORK: Final = "PRE_COMMIT"
 _NOBODY: Final = "0" * 40
@@ -74,6 +76,10 @@ def _run(name: str, args: Sequence[str]) -> int:
             if more or _FRAMEWORK not in os.environ:
                 return pre_push(hook, more[0] if more else "", sys.stdin.buffer.read() if sys.stdin else b"")
             return pre_push(hook, *_from_framework(hook))
+        case "pre-receive", *_:
+            from gitclaim.hooks.receive import pre_receive  # noqa: PLC0415
+
+            return pre_receive(hook, sys.stdin.buffer.read() if sys.stdin else b"")
         case _:
             raise UsageError(f"no hook of that name: {printable(name)!r}", hint=f"one of: {', '.join(NAMES)}")
 

@@ -100,7 +100,7 @@ Outcome = Swapped | Lost | Refused | Unknown
 
 
 class RefStore(Protocol):
-    """Refs with compare-and-swap.
+    """Refs with compare-and-swap: those of claims and their records, and with them the branches of the work.
 
     Reads answer from the store's view. For a registry in the repository itself the view is the truth; for a remote one
     it is the mirror, as old as the last `sync` or failed `swap`.
@@ -136,8 +136,19 @@ class RefStore(Protocol):
     def below(self, refs: Iterable[RefName]) -> dict[RefName, Oid]:
         """The refs that exist at or below any of these, from the view."""
 
+    def ask(self, refs: Iterable[RefName]) -> dict[RefName, Oid]:
+        """Those of the refs that exist, asked of the registry itself: branches, which the view does not show.
+
+        Raises:
+            UnreachableError: the registry could not be read.
+        """
+
     def age(self, now: datetime) -> float | None:
         """Seconds since the view was last brought up to date; 0 where it is the truth, None if it never was."""
+
+
+LINEAGE: Final = 1000
+"""Steps of a claim's life that are looked at."""
 
 
 class ObjectStore(Protocol):
@@ -154,6 +165,9 @@ class ObjectStore(Protocol):
 
     def read(self, oids: Iterable[Oid]) -> dict[Oid, bytes | str]:
         """The raw commits; for what is no commit of reasonable size, a printable word about what it is instead."""
+
+    def lineage(self, oid: Oid) -> list[Oid]:
+        """A commit and what it follows, first parents only, youngest first; at most `LINEAGE` of them."""
 
     @property
     def empty_tree(self) -> str:
@@ -175,14 +189,20 @@ class Verdict(NamedTuple):
         signature: `GOOD` if it was made over these bytes by the key named; `BAD` if not, or if there is none;
             `UNKNOWN` if that can't be told here, which reads neither as forged nor as fine.
         key: the signing key's fingerprint, empty if not known.
+        trusted: whether claims signed by that key count here, by the policy `trust`.
     """
 
     signature: Signature
     key: str = ""
+    trusted: bool = True
 
 
 class Verifier(Protocol):
-    """Verdicts on signatures."""
+    """Verdicts on signatures, by the repository's policy."""
+
+    @property
+    def selective(self) -> bool:
+        """Whether there are good signatures that do not count here."""
 
     def verify(self, oids: Iterable[Oid]) -> dict[Oid, Verdict]:
         """The verdict on each object, all of them."""
@@ -202,6 +222,11 @@ class Ledger(Protocol):
 
     def forget(self, claim: ClaimId) -> None:
         """Remember it no longer."""
+
+
+def is_work(ref: RefName) -> bool:
+    """Whether a ref is one of the work's own, and none of claims and their records."""
+    return not ref.startswith(("refs/claims/", "refs/gitclaim/"))
 
 
 def neighbourhood(store: RefStore, refs: Iterable[RefName]) -> dict[RefName, Oid]:

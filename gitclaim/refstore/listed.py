@@ -61,8 +61,8 @@ class ListedStore(RemoteStore):
         """See `RefStore.age`."""
         return None if self._refs is None else 0.0
 
-    def _follow(self, swaps: Sequence[Swap]) -> None:
-        if self._refs is not None and swaps:
+    def _follow(self, done: Sequence[Swap]) -> None:
+        if self._refs is not None and done:
             # The swap happened, whether or not the registry can be looked at again.
             with suppress(UnreachableError):
                 self.sync()

@@ -87,6 +87,10 @@ class LocalStore:
                 found[RefName(ref)] = Oid(oid)
         return found
 
+    def ask(self, refs: Iterable[RefName]) -> dict[RefName, Oid]:
+        """See `RefStore.ask`."""
+        return self.exact(refs)
+
     def age(self, now: datetime) -> float | None:  # noqa: ARG002 - the contract's signature
         """See `RefStore.age`."""
         return 0.0

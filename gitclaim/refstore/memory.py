@@ -84,6 +84,10 @@ class MemoryStore:
             ref: oid for ref, oid in sorted(self.mirror.items()) if any(ref == up or is_above(up, ref) for up in asked)
         }
 
+    def ask(self, refs: Iterable[RefName]) -> dict[RefName, Oid]:
+        """See `RefStore.ask`."""
+        return {ref: self.registry.refs[ref] for ref in refs if ref in self.registry.refs}
+
     def age(self, now: datetime) -> float | None:  # noqa: ARG002 - the contract's signature
         """See `RefStore.age`."""
         return 0.0 if self._synced else None

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from gitclaim import git as questions
 from gitclaim.errors import UnreachableError
 from gitclaim.git import Git
 from gitclaim.mirror import Mirror
@@ -22,6 +23,7 @@ from gitclaim.refstore.contract import (
     Swapped,
     Unknown,
     failure,
+    is_work,
     neighbourhood,
 )
 from gitclaim.refstore.local import LocalStore
@@ -33,6 +35,8 @@ from gitclaim.state import State
 _LINE: Final = re.compile(r"([ +\-*!=])\t([^\t:]*):([^\t:]+)\t(.+)")
 _DONE_FLAGS: Final = frozenset(" +-*")
 _LOST_REPORT: Final = "[remote failure]"
+_PATIENCE: Final = 3600.0
+"""Seconds that pushing work may take."""
 
 # send-pack.c since git 2.2; the one thing git says in prose only. Where the sentence should change, the push counts
 # as Unknown and is looked into by re-reading: slower, not wrong.
@@ -112,6 +116,15 @@ class RemoteStore:
         """See `RefStore.below`."""
         return self._view.below(refs)
 
+    def ask(self, refs: Iterable[RefName]) -> dict[RefName, Oid]:
+        """See `RefStore.ask`: one connection."""
+        asked = set(refs)
+        done = self._git.call("ls-remote", "--quiet", "--end-of-options", self._target, *sorted(asked))
+        if done.code:
+            raise UnreachableError(f"can't read the registry: {complaint(done)}")
+        # What ls-remote is given matches the tail of a name too.
+        return {RefName(ref): Oid(oid) for oid, ref in questions.remote_refs(done) if ref in asked}
+
     def age(self, now: datetime) -> float | None:
         """See `RefStore.age`."""
         return self._mirror.age(now)
@@ -120,9 +133,16 @@ class RemoteStore:
         """Why swaps that go together did not happen: what the registry shows now."""
         try:
             self.sync()
+            current = self._current(swaps)
         except UnreachableError as error:
             return Unknown(error.message)
-        return failure(swaps, neighbourhood(self, [swap.ref for swap in swaps]), complaint(done))
+        return failure(swaps, current, complaint(done))
+
+    def _current(self, swaps: Sequence[Swap]) -> dict[RefName, Oid]:
+        """What stands at, above and below the refs asked for, after a sync."""
+        work = [swap.ref for swap in swaps if is_work(swap.ref)]
+        seen = neighbourhood(self, [swap.ref for swap in swaps if not is_work(swap.ref)])
+        return {**seen, **self.ask(work)} if work else seen
 
     def _each_explained(self, swaps: Sequence[Swap], done: Completed) -> dict[RefName, Outcome]:
         """Why each of these swaps did not happen, from one look."""
@@ -150,13 +170,18 @@ class RemoteStore:
         self._state.make()
         trace = self._state.at(f"push.{os.getpid()}.{time.monotonic_ns()}")
         try:
-            done = self._git.call(*push_arguments(self._target, swaps, atomic=atomic), env={"GIT_TRACE2_EVENT": trace})
+            # Work may be large, and other people's hooks slow.
+            patient = self._git._replace(timeout=max(self._git.timeout, _PATIENCE))
+            git = patient if any(is_work(swap.ref) for swap in swaps) else self._git
+            done = git.call(*push_arguments(self._target, swaps, atomic=atomic), env={"GIT_TRACE2_EVENT": trace})
             return done, was_sent(trace)
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(trace)
 
-    def _follow(self, swaps: Sequence[Swap]) -> None:
+    def _follow(self, done: Sequence[Swap]) -> None:
+        # A branch of ours is not the registry's; what git knows of that one, git itself keeps.
+        swaps = [swap for swap in done if not is_work(swap.ref)]
         # The mirror is a cache: where a sync is under way it may be ahead of us or behind, and the next sync mends it.
         if not swaps or isinstance(self._view.swap(swaps), Swapped):
             return
@@ -188,8 +213,10 @@ def push_arguments(target: str, swaps: Sequence[Swap], *, atomic: bool) -> list[
         # A negotiation is a connection of its own, and claims have nothing to negotiate.
         *("-c", "push.negotiate=false"),
         *("push", "--porcelain", *(["--atomic"] if atomic else [])),
-        # --no-verify: our push inside a pre-push hook would start pre-push again.
-        *("--no-verify", "--no-follow-tags", "--recurse-submodules=no", "--no-progress", *leases),
+        # --no-verify: our push inside a pre-push hook would start pre-push again. Work is pushed with all hooks, in
+        # which git-lfs for one uploads files.
+        *([] if any(is_work(swap.ref) for swap in swaps) else ["--no-verify"]),
+        *("--no-follow-tags", "--recurse-submodules=no", "--no-progress", *leases),
         *("--end-of-options", target, *refspecs),
     ]
 
@@ -222,8 +249,11 @@ def judged(swaps: Sequence[Swap], done: Completed, *, sent: bool) -> Outcome | N
     Raises:
         UnreachableError: nothing was sent.
     """
+    # What a pre-push hook prints comes first, on the same output.
+    hooked = any(is_work(swap.ref) for swap in swaps)
+    said = "".join(("\n" + done.text).rpartition("\nTo ")[1:]) if hooked else done.text
     try:
-        report = parse_report(done.text)
+        report = parse_report(said)
     except ValueError as error:
         return Unknown(str(error))
     lines = [report.flags.get(swap.ref) for swap in swaps]
@@ -273,5 +303,9 @@ def was_sent(trace: str) -> bool:
 
 
 def complaint(done: Completed) -> str:
-    """What went wrong with a push, in one printable line."""
-    return "it did not answer in time" if done.code is None else printable(done.complaint)
+    """What went wrong with a push, in one printable line; what the server said, if it said something."""
+    if done.code is None:
+        return "it did not answer in time"
+    lines = done.err.decode("utf-8", "replace").splitlines()
+    told = [line.removeprefix("remote: ").strip() for line in lines if line.startswith("remote: ")]
+    return printable("; ".join(filter(None, told)) or done.complaint)

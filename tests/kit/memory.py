@@ -17,7 +17,18 @@ from typing import Final, Literal
 from gitclaim.claim import MESSAGE_LIMIT, Claim, format_claim, whole_seconds
 from gitclaim.names import ClaimId, Oid, RefName, Session
 from gitclaim.protocol import Request
-from gitclaim.refstore.contract import Lost, Outcome, Refused, Signature, Swap, Swapped, Unknown, Value, Verdict
+from gitclaim.refstore.contract import (
+    LINEAGE,
+    Lost,
+    Outcome,
+    Refused,
+    Signature,
+    Swap,
+    Swapped,
+    Unknown,
+    Value,
+    Verdict,
+)
 from gitclaim.refstore.memory import MemoryRefs, MemoryStore
 from gitclaim.registry import Registry
 from gitclaim.resources import Resource, parse_argument
@@ -72,18 +83,33 @@ class MemoryObjects:
     def read(self, oids: Iterable[Oid]) -> dict[Oid, bytes | str]:
         return {oid: self.contents.get(oid, "a missing object") for oid in oids}
 
+    def lineage(self, oid: Oid) -> list[Oid]:
+        found = [oid]
+        while len(found) < LINEAGE and isinstance(content := self.contents.get(found[-1]), bytes):
+            parents = [line for line in content.split(b"\n\n")[0].split(b"\n") if line.startswith(b"parent ")]
+            if not parents:
+                break
+            found.append(Oid(parents[0].removeprefix(b"parent ").decode()))
+        return found
+
 
 class HashVerifier:
     """Verdicts on what `MemoryObjects` signed; it counts what it was asked, as each question costs a process.
 
     Args:
         contents: the objects.
+        trusted: the names of the keys that count; None where all do.
     """
 
-    def __init__(self, contents: Mapping[Oid, bytes | str]) -> None:
+    def __init__(self, contents: Mapping[Oid, bytes | str], trusted: frozenset[str] | None = None) -> None:
         self._contents = contents
+        self._trusted = trusted
         self._known: dict[Oid, Verdict] = {}
         self.asked: list[Oid] = []
+
+    @property
+    def selective(self) -> bool:
+        return self._trusted is not None
 
     def remembered(self, oids: Iterable[Oid]) -> dict[Oid, Verdict]:
         return {oid: self._known[oid] for oid in oids if oid in self._known}
@@ -92,7 +118,9 @@ class HashVerifier:
         verdicts = {}
         for oid in oids:
             self.asked.append(oid)
-            verdicts[oid] = self._known.get(oid) or _verdict(self._contents.get(oid, b""))
+            verdict = self._known.get(oid) or _verdict(self._contents.get(oid, b""))
+            counts = self._trusted is None or verdict.key in self._trusted
+            verdicts[oid] = verdict._replace(trusted=counts)
             if verdicts[oid].signature is not Signature.UNKNOWN:
                 self._known[oid] = verdicts[oid]
         return verdicts
@@ -174,7 +202,13 @@ class World:
     processes: Counter[str] = field(default_factory=Counter)
 
     def session(
-        self, name: str, *, store: MemoryStore | None = None, clock: FakeClock | None = None, key: str | None = None
+        self,
+        name: str,
+        *,
+        store: MemoryStore | None = None,
+        clock: FakeClock | None = None,
+        key: str | None = None,
+        trusted: frozenset[str] | None = None,
     ) -> Registry:
         """The registry as a new process of that session sees it: an old ledger, an empty mirror."""
         # The same bytes in every run, whatever others did before: schedules can be replayed.
@@ -185,7 +219,7 @@ class World:
             session=Session(name),
             store=store or MemoryStore(self.refs),
             objects=MemoryObjects(self.contents, name if key is None else key),
-            verifier=HashVerifier(self.contents),
+            verifier=HashVerifier(self.contents, trusted),
             ledger=self.ledgers.setdefault(name, MemoryLedger()),
             clock=clock or self.clock,
             nonce=lambda: sha256(f"{name} {process} {next(calls)}".encode()).digest()[:10],

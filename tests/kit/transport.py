@@ -51,7 +51,8 @@ class Transport(abc.ABC):
         """End every process that was started, and forget the keys."""
         for child in reversed(self._children):
             child.stop()
-        shutil.rmtree(self._state, ignore_errors=True)
+        if self._state != Path():
+            shutil.rmtree(self._state, ignore_errors=True)
 
     @abc.abstractmethod
     def url(self, repo: Path) -> str:

@@ -1,0 +1,320 @@
+"""Admission: what a server lets into `refs/claims` and `refs/gitclaim` (docs/server.md).
+
+What a push says stands at a ref has to stand there, and git compares it once more when it applies the push: what others
+push in between changes nothing about the judgement.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+from gitclaim.change import Update
+from gitclaim.claim import GRACE, RESOURCE_LIMIT, Claim, Commit, MalformedError, parse_commit, show_time
+from gitclaim.clock import show_duration
+from gitclaim.names import ClaimId, Oid, RefName, printable
+from gitclaim.record import RECORDS, RELEASED, Released, broken_ref, parse_broken, parse_released, released_ref
+from gitclaim.refstore.contract import Signature, Verdict, neighbourhood
+from gitclaim.registry import Found, Parsed, Registry, Standing
+from gitclaim.resources import CLAIMS, PATHS, PATTERNS, is_above
+from gitclaim.sweep import is_over
+from gitclaim.trust import Trust, Whole
+
+MOST_REFS: Final = 2 * RESOURCE_LIMIT
+"""Refs of claims and records that one push may change: the largest claim fits, and a large sweep."""
+MOST_CLAIMS: Final = 100
+"""Claims that one push may put in place."""
+TOLERANCE: Final = timedelta(seconds=10)
+"""How far the clock of who takes over may be ahead of the server's; the grace covers everything else."""
+
+_LOOKED_AT: Final = 50
+"""Signatures on claims of others that are checked for one push."""
+_DEAD: Final = frozenset({Standing.EXPIRED, Standing.VOID, Standing.FORMING, Standing.UNTRUSTED, Standing.MALFORMED})
+
+
+class Refusal(NamedTuple):
+    """Why a push is refused.
+
+    Args:
+        ref: the ref, as it was pushed; or the path and the commit that touches it.
+        message: why, one printable line.
+        hint: the way out, if there is one.
+    """
+
+    ref: str
+    message: str
+    hint: str = ""
+
+
+def is_ours(ref: str) -> bool:
+    """Whether a ref is in the name spaces of claims and records."""
+    return f"{ref}/".startswith(("refs/claims/", "refs/gitclaim/"))
+
+
+def admit(registry: Registry, updates: Sequence[Update], trust: Trust) -> list[Refusal]:
+    """Judge the claims and records of a push; what is not refused may come in.
+
+    Args:
+        registry: where claims stand, as the server sees it before the push.
+        updates: what is pushed to refs of claims and records.
+        trust: what was decided about claims.
+    """
+    if len(updates) > MOST_REFS:
+        return [Refusal(updates[0].ref, f"{len(updates)} refs of claims in one push; at most {MOST_REFS}")]
+    if (objects := len({update.new for update in updates if update.new})) > MOST_CLAIMS:
+        return [Refusal(updates[0].ref, f"{objects} claims in one push; at most {MOST_CLAIMS}")]
+    try:
+        named = [(RefName(update.ref), update) for update in updates]
+    except ValueError:
+        bad = next(update.ref for update in updates if not _is_name(update.ref))
+        return [Refusal(bad, f"no name of a ref: {printable(bad)[:200]}")]
+    # git compares each ref with what the push says stands there, but ref by ref: what is said of one must not make a
+    # claim look incomplete, so that another goes.
+    there = registry.store.exact(ref for ref, _ in named)
+    stale = [ref for ref, update in named if there.get(ref) != update.old]
+    if stale:
+        return [Refusal(stale[0], "it changed meanwhile", "look again: gitclaim list")]
+    return _Admission(registry, dict(named), trust).judge()
+
+
+class _Admission:
+    """One push under judgement.
+
+    Args:
+        registry: where claims stand before it.
+        updates: what it does to refs of claims and records.
+        trust: what was decided about claims.
+    """
+
+    def __init__(self, registry: Registry, updates: Mapping[RefName, Update], trust: Trust) -> None:
+        self.registry = registry
+        self.trust = trust
+        self.now = registry.clock.now()
+        self.updates = updates
+        self.claims = {ref: update for ref, update in updates.items() if _is_claim(ref)}
+        self.records = {ref: update for ref, update in updates.items() if _is_record(ref)}
+        oids = [oid for update in updates.values() for oid in (update.new, update.old) if oid]
+        self.parsed: dict[Oid, Parsed] = registry.parsed(oids) if len(updates) else {}
+        # What stands, as the push says it does.
+        standing = {ref: update.old for ref, update in self.claims.items() if update.old}
+        self.found = {one.ref: one for one in registry.read(standing)}
+        self.verdicts = registry.verifier.verify({update.new for update in updates.values() if update.new})
+        self.ended: dict[ClaimId, Oid] = {}
+        self.continued: dict[ClaimId, Claim] = {}
+
+    def judge(self) -> list[Refusal]:
+        """All that speaks against it."""
+        foreign = [ref for ref in self.updates if ref not in self.claims and ref not in self.records]
+        refusals = [Refusal(ref, "no ref of a claim, and nothing else is kept there") for ref in foreign]
+        groups: dict[Oid, list[RefName]] = {}
+        for ref, update in self.claims.items():
+            if update.new:
+                groups.setdefault(update.new, []).append(ref)
+        for oid, refs in groups.items():
+            refusals += [Refusal(refs[0], *said) for said in self._claim(oid, refs)]
+        for ref, update in self.records.items():
+            refusals += [Refusal(ref, *said) for said in self._record(ref, update)]
+        gone = [ref for ref, update in self.claims.items() if not update.new]
+        return refusals + list(self._deletions(gone))
+
+    def _claim(self, oid: Oid, refs: Sequence[RefName]) -> Iterator[tuple[str, str]]:
+        """What speaks against a claim at these refs."""
+        commit, claim, note = self.parsed[oid]
+        if commit is None or claim is None:
+            yield f"no claim: {note}", "only gitclaim writes there"
+            return
+        if set(refs) != set(claim.refs):
+            yield _whole_set(claim, refs), "its refs are pushed together: gitclaim take does"
+            return
+        yield from self._signature(oid)
+        yield from self._times(commit, claim)
+        if PATHS in refs and self.trust.whole is not Whole.ANYONE and not self._is_maintainer(oid):
+            hint = "claim the directories that are needed; `whole: anyone` in .gitclaim.yaml allows it to all"
+            yield "only maintainers may claim the whole repository here", hint
+        olds = {old for ref in refs if (old := self.updates[ref].old)}
+        before = {old for old in olds if _id(self.parsed[old]) == claim.id}
+        if before:
+            yield from self._continuation(oid, commit, claim, before)
+        else:
+            yield from self._beginning(commit, claim)
+        yield from self._in_the_way(refs, but=claim.id)
+
+    def _signature(self, oid: Oid) -> Iterator[tuple[str, str]]:
+        verdict = self.verdicts[oid]
+        if verdict.signature is Signature.BAD:
+            yield "its signature is not good", ""
+        elif verdict.signature is Signature.UNKNOWN:
+            hint = "sign with an ssh key: git config gitclaim.signing clone"
+            yield "its signature can't be checked on this server", hint
+        elif not verdict.trusted:
+            hint = f"trust is decided in .gitclaim.yaml on {self.trust.source}"
+            yield f"its key does not count here: {verdict.key or 'nobody vouches for it'}", hint
+
+    def _times(self, commit: Commit, claim: Claim) -> Iterator[tuple[str, str]]:
+        latest = max(commit.written, claim.taken)
+        if abs(commit.written - self.now) > GRACE or latest > self.now + GRACE:
+            dated = commit.written if abs(commit.written - self.now) > GRACE else claim.taken
+            yield (
+                f"it is dated {show_time(dated)}, and it is {show_time(self.now)} here",
+                "set the clock of that machine",
+            )
+        if claim.expires <= self.now:
+            yield f"its lease ran out at {show_time(claim.expires)}", "take it anew"
+        if claim.expires - max(self.now, commit.written) > self.trust.max_ttl + TOLERANCE:
+            longest = show_duration(self.trust.max_ttl)
+            yield f"its lease is longer than {longest}, the longest here", f"--ttl {longest.replace(' ', '')}"
+
+    def _beginning(self, commit: Commit, claim: Claim) -> Iterator[tuple[str, str]]:
+        """What speaks against a claim that begins here."""
+        if commit.parents:
+            yield "a claim begins without a past", "take it anew"
+        if abs(claim.taken - self.now) > GRACE:
+            yield f"it was taken at {show_time(claim.taken)}, and it is {show_time(self.now)} here", "take it anew"
+        if self.registry.store.exact([released_ref(claim.id), broken_ref(claim.id)]):
+            yield "that claim has ended: an old object was pushed back", "take it anew"
+
+    def _continuation(self, oid: Oid, commit: Commit, claim: Claim, before: set[Oid]) -> Iterator[tuple[str, str]]:
+        """What speaks against the next step of a claim that stands there."""
+        if len(commit.parents) != 1 or commit.parents[0] not in before:
+            yield "it does not follow what stands there", "look again: gitclaim list"
+            return
+        parent = commit.parents[0]
+        previous = self.parsed[parent].claim
+        if previous is None or not set(claim.refs) <= set(previous.refs) or claim.taken != previous.taken:
+            yield "a claim that goes on may give something up, and no more", "take the rest as another claim"
+            return
+        key = self.registry.holder(parent).key
+        if key and self.verdicts[oid].key != key:
+            yield f"{previous.session} holds it, by another key", "only its holder's key goes on with a claim"
+        self.continued[claim.id] = claim
+
+    def _in_the_way(self, refs: Sequence[RefName], *, but: ClaimId) -> Iterator[tuple[str, str]]:
+        """What keeps a claim from standing at these refs: at them, above them, below them."""
+        there = [one for ref in refs if (one := self.found.get(ref)) and (not one.claim or one.claim.id != but)]
+        for one in self._live(there):
+            yield _held(one), "wait, or ask its holder: gitclaim list"
+        created = [ref for ref in refs if not self.updates[ref].old]
+        now_there = neighbourhood(self.registry.store, created) if created else {}
+        after = {ref for ref in now_there if not (ref in self.updates and not self.updates[ref].new)} | set(refs)
+        clashes = [ref for ref in after for other in created if is_above(ref, other) or is_above(other, ref)]
+        for ref in sorted(set(clashes) - set(created))[:1]:
+            yield f"it overlaps what stands at {printable(ref)}", "gitclaim take sees that first"
+
+    def _record(self, ref: RefName, update: Update) -> Iterator[tuple[str, str]]:
+        """What speaks against a record."""
+        if update.new is None:
+            content = self.registry.objects.read([update.old])[update.old] if update.old else ""
+            if not is_over(content, self.now + TOLERANCE + GRACE):
+                yield "the record is still of use: it keeps an old claim from being pushed back", "gitclaim sweep knows"
+            return
+        content = self.registry.objects.read([update.new])[update.new]
+        commit: Commit | None = None
+        if isinstance(content, bytes):
+            try:
+                commit = parse_commit(content)
+            except MalformedError:
+                commit = None
+        record = None
+        if commit and commit.tree == self.registry.objects.empty_tree:
+            record = parse_released(commit.message) if is_above(RELEASED, ref) else parse_broken(commit.message)
+        if commit is None or record is None or ref.rpartition("/")[2] != record.claim:
+            yield "no record of a claim that ended", "only gitclaim writes there"
+            return
+        if commit.parents != (record.oid,):
+            yield "it does not follow the claim it is about", ""
+            return
+        claim = self.registry.parsed([record.oid])[record.oid].claim
+        if claim is None or claim.id != record.claim:
+            yield "it is about something that is no claim", ""
+            return
+        if abs(commit.written - self.now) > GRACE:
+            yield f"it is dated {show_time(commit.written)}, and it is {show_time(self.now)} here", ""
+        yield from self._signature(update.new)
+        yield from self._ending(claim, update.new, record.oid, released=isinstance(record, Released))
+
+    def _ending(self, claim: Claim, record: Oid, ended: Oid, *, released: bool) -> Iterator[tuple[str, str]]:
+        """What speaks against a claim's end."""
+        key = self.registry.holder(ended).key
+        own = not key or self.verdicts[record].key == key
+        if released and not own:
+            yield f"{claim.session} holds it, by another key", "only its holder's key releases a claim"
+        if not released and not own and not self._is_maintainer(record):
+            hint = "`maintainers` in .gitclaim.yaml on the default branch lists who may"
+            yield "only maintainers break claims here", hint
+        standing = self.registry.parts(claim)
+        kept = [ref for ref in standing if ref not in self.updates or self.updates[ref].new]
+        if kept or not any(ref in self.updates for ref in claim.refs):
+            yield "a claim ends in the push that says so, all its refs with it", "gitclaim release does"
+        self.ended[claim.id] = ended
+
+    def _deletions(self, refs: Iterable[RefName]) -> Iterator[Refusal]:
+        """What speaks against taking these refs away."""
+        there = []
+        for ref in refs:
+            one = self.found.get(ref)
+            if one is None or (one.claim and self._given_up(ref, one.claim)):
+                continue
+            if one.standing is Standing.NEWER:
+                yield Refusal(ref, f"{one.note}: it can't be judged here", "upgrade gitclaim on the server")
+            else:
+                there.append(one)
+        for one in self._live(there):
+            hint = "its holder releases it: gitclaim release; a maintainer breaks it: gitclaim break --reason"
+            yield Refusal(one.ref, _held(one), hint)
+
+    def _given_up(self, ref: RefName, claim: Claim) -> bool:
+        """Whether its holder, or a maintainer, gives up what the claim has at that ref."""
+        if claim.id in self.ended:
+            return True
+        rest = self.continued.get(claim.id)
+        if rest is not None:
+            return ref not in rest.refs
+        return False
+
+    def _live(self, found: Iterable[Found]) -> list[Found]:
+        """Those of what was found that others may not touch, by the server's clock and signatures."""
+        listed = [one for one in found if one.standing not in _DEAD and not self._lapsed(one)]
+        # Each signature takes time: who asks for more than a few of others' claims gets none.
+        judged = self.registry.judged(listed[:_LOOKED_AT]) if listed else []
+        return [*(one for one in judged if one.standing not in _DEAD), *listed[_LOOKED_AT:]]
+
+    def _lapsed(self, found: Found) -> bool:
+        return found.claim is not None and self.now + TOLERANCE >= found.claim.lapses()
+
+    def _is_maintainer(self, oid: Oid) -> bool:
+        verdict: Verdict = self.verdicts[oid]
+        return verdict.signature is Signature.GOOD and verdict.key in self.trust.maintainers
+
+
+def _is_name(text: str) -> bool:
+    try:
+        RefName(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_claim(ref: RefName) -> bool:
+    """Whether a claim may stand there: which one, its own list of refs tells."""
+    return is_above(CLAIMS, ref) or is_above(PATTERNS, ref)
+
+
+def _is_record(ref: RefName) -> bool:
+    return any(is_above(start, ref) for start in RECORDS)
+
+
+def _id(parsed: Parsed) -> ClaimId | None:
+    return parsed.claim.id if parsed.claim else None
+
+
+def _whole_set(claim: Claim, refs: Iterable[RefName]) -> str:
+    strange = sorted(set(refs) - set(claim.refs))
+    if strange:
+        return f"a claim on {claim.title}, copied to a ref it does not list"
+    missing = sorted(set(claim.refs) - set(refs))
+    return f"incomplete: the claim is on {printable(missing[0])} too"
+
+
+def _held(found: Found) -> str:
+    if found.claim is None:
+        return found.note
+    return f"{found.claim.session} holds {found.claim.title} until {show_time(found.claim.expires)}"

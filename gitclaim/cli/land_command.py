@@ -1,0 +1,116 @@
+"""`gitclaim land`."""
+
+import click
+
+from gitclaim.change import Update
+from gitclaim.cli.door import Answer, Door, answers, example
+from gitclaim.cli.landing import Scene, blocked_answer, fenced_answer, landed_answer, moved_answer, nothing_answer
+from gitclaim.enforcing import enforce
+from gitclaim.errors import GitclaimError, UsageError
+from gitclaim.land import Errand, Fenced, Landed, Moved, Ready, land, prepare
+from gitclaim.names import Oid, RefName, printable
+from gitclaim.registry import Registry
+from gitclaim.verdict import Blocked
+from gitclaim.workspace import Workspace
+
+
+@click.command("land", epilog=example("gitclaim land --dry-run"))
+@click.argument("branch", metavar="[BRANCH]", required=False)
+@click.option("--to", metavar="REF", help="Where it goes; else where the branch is pulled from, or its own name.")
+@click.option("--keep", is_flag=True, help="Renew the claims instead of giving them up.")
+@click.option("--dry-run", is_flag=True, help="Say what would land, and push nothing.")
+@click.option(
+    "--force-with-lease", "lease", metavar="OID", help="Replace what is there, if it is that commit: after a rebase."
+)
+@answers
+def command(*, door: Door, branch: str | None, to: str | None, keep: bool, dry_run: bool, lease: str | None) -> Answer:
+    """Push the work and give up its claims in one step.
+
+    The branch moves and the claims that the work falls under end in one transaction: the work lands only if every claim
+    still stands as this session last wrote it. Without BRANCH the current one lands.
+    """
+    workspace = door.open()
+    name = (branch or workspace.place.branch or "").removeprefix("refs/heads/")
+    if not name:
+        raise UsageError("no branch is checked out", hint="gitclaim land BRANCH")
+    registry = workspace.registry()
+    registry.store.sync()
+    errand = _errand(workspace, registry, name, workspace.landing_place(name, to))
+    scene = Scene(workspace, registry, errand, door.style(), keep=keep)
+    if errand.old == errand.new:
+        return nothing_answer(scene)
+    if not _follows(workspace, errand, lease):
+        return moved_answer(scene, errand.old)
+    return _landing(scene, name, forced=lease is not None, dry_run=dry_run)
+
+
+def _landing(scene: Scene, branch: str, *, forced: bool, dry_run: bool) -> Answer:
+    """Judge the work, make sure that its claims stand, and land it."""
+    workspace, registry, errand = scene.workspace, scene.registry, scene.errand
+    touched, policy = workspace.touched(), workspace.settings.policy
+    update, remote = Update(errand.ref, errand.new, errand.old), workspace.settings.target.name
+    changes = touched.outgoing([update], remote, workspace.alike(remote), policy.guards, ask=True)
+    changes += touched.withdrawn([update]) if forced else []
+    scene = scene._replace(changes=tuple(changes))
+    ruling = enforce(registry, changes, touched, policy, sync=False)
+    if isinstance(ruling.verdict, Blocked):
+        return blocked_answer(scene, ruling)
+    scene = scene._replace(unclaimed=ruling.verdict.unclaimed)
+    ready = prepare(registry, changes, ruling.verdict, branch)
+    if isinstance(ready, Fenced):
+        return fenced_answer(scene, ready)
+    if dry_run:
+        return _would(scene, ready)
+    outcome = land(registry, errand, ready.holdings, keep=workspace.settings.ttl if scene.keep else None)
+    match outcome:
+        case Fenced():
+            return fenced_answer(scene, outcome)
+        case Moved(current):
+            return moved_answer(scene, current)
+        case Landed():
+            return landed_answer(scene, outcome, "landed")
+
+
+def _errand(workspace: Workspace, registry: Registry, branch: str, ref: RefName) -> Errand:
+    tip = workspace.touched().commit(f"refs/heads/{branch}")
+    if tip is None:
+        raise GitclaimError(f"there is no branch {printable(branch)}", hint="git branch lists them")
+    return Errand(ref, registry.store.ask([ref]).get(ref), tip)
+
+
+def _follows(workspace: Workspace, errand: Errand, lease: str | None) -> bool:
+    """Whether the ref may go where the work is: on from where it is, or from the commit that may be replaced.
+
+    Raises:
+        GitclaimError: that commit is not what is there; or the ref is a branch whose files would not follow.
+    """
+    touched, old = workspace.touched(), errand.old
+    if lease is not None:
+        if old is None or _named(workspace, lease) != old:
+            raise GitclaimError(
+                f"{printable(errand.ref)} is at {old or 'no commit'}, and not at {printable(lease)}",
+                hint="git fetch, look at what is there, and name that commit",
+            )
+    elif old and not (touched.commit(old) and touched.is_above(old, errand.new)):
+        return False
+    where = touched.checked_out(errand.ref) if workspace.settings.target.embedded else None
+    if where:
+        raise GitclaimError(
+            f"{printable(errand.ref)} is checked out in {printable(where)}: its files would not follow",
+            hint="there: git merge --ff-only, then gitclaim release",
+        )
+    return True
+
+
+def _named(workspace: Workspace, lease: str) -> Oid | None:
+    # What is replaced need not be here.
+    try:
+        return Oid(lease)
+    except ValueError:
+        return workspace.touched().commit(lease)
+
+
+def _would(scene: Scene, ready: Ready) -> Answer:
+    """What landing would do."""
+    imagined = Landed(renewed=ready.holdings) if scene.keep else Landed(released=ready.holdings)
+    return landed_answer(scene, imagined, "would land")

@@ -1,0 +1,280 @@
+"""Landing: the work moves and its claims end, or are renewed, in one transaction, each claim with its lease.
+
+A claim that was taken over, broken, or swept after it expired is not there any more as this session last wrote it; the
+transaction that asserts it fails as a whole, and nothing lands (docs/protocol.md, "Land").
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from gitclaim.change import Change
+from gitclaim.claim import format_claim, renewal, whole_seconds
+from gitclaim.enforcing import refs_near
+from gitclaim.errors import GitclaimError, Reason, UnknownOutcomeError, UnreachableError
+from gitclaim.holding import Fence, Parts, current_of, fence
+from gitclaim.names import ClaimId, Oid, RefName
+from gitclaim.protocol import ATTEMPTS, backoff, happened, settle
+from gitclaim.record import Landing, Released, landing_notes
+from gitclaim.refstore.contract import ABSENT, Outcome, Refused, Swap, Swapped, Unknown
+from gitclaim.registry import Found, Holding, Registry, Standing
+from gitclaim.resources import Kind, ancestors
+from gitclaim.verdict import Allowed, path_ref
+
+
+class Errand(NamedTuple):
+    """What is to land.
+
+    Args:
+        ref: the registry's ref that moves, in full.
+        old: where it is now; None where it does not exist.
+        new: where it goes.
+    """
+
+    ref: RefName
+    old: Oid | None
+    new: Oid
+
+
+class Orphan(NamedTuple):
+    """A commit that was made under a claim which stands no longer.
+
+    Args:
+        commit: the commit.
+        claims: the claims it names.
+        paths: what it touches and no claim of this session covers.
+    """
+
+    commit: Oid
+    claims: tuple[ClaimId, ...]
+    paths: tuple[str, ...]
+
+
+class Ready(NamedTuple):
+    """Nothing is in the way of landing.
+
+    Args:
+        holdings: this session's claims that the work falls under.
+    """
+
+    holdings: tuple[Holding, ...]
+
+
+class Fenced(NamedTuple):
+    """A claim the work was done under is not this session's any more: nothing landed.
+
+    Args:
+        fences: what became of those claims this session still knows.
+        orphans: the commits that name claims which stand no longer.
+    """
+
+    fences: tuple[Fence, ...]
+    orphans: tuple[Orphan, ...] = ()
+
+
+class Moved(NamedTuple):
+    """The branch is not where it was: nothing landed.
+
+    Args:
+        current: where it is; None where it does not exist any more.
+    """
+
+    current: Oid | None
+
+
+class Landed(NamedTuple):
+    """The work is there.
+
+    Args:
+        released: the claims that were given up with it.
+        renewed: the claims that were renewed with it.
+    """
+
+    released: tuple[Holding, ...] = ()
+    renewed: tuple[Holding, ...] = ()
+
+
+def prepare(registry: Registry, changes: Sequence[Change], allowed: Allowed, branch: str | None) -> Ready | Fenced:
+    """Find the claims the work falls under, and make sure that all of them stand; from the store's view as it is.
+
+    Args:
+        registry: where claims stand.
+        changes: the work.
+        allowed: the verdict on it.
+        branch: the branch it was done on; claims on tasks, topics and lanes that were taken there belong to it.
+    """
+    named = frozenset[ClaimId]().union(*(change.claims for change in changes))
+    known = registry.holdings(registry.ledger.held().values())
+    covering = {holding.claim.id for holding in allowed.own} | {claim.id for claim in allowed.lost}
+    mine = {
+        holding.claim.id: holding
+        for holding in known
+        if holding.claim.id in covering | named or (branch and _is_idea(holding) and holding.claim.branch == branch)
+    }
+    mine = {holding.claim.id: holding for holding in allowed.own} | mine
+    standing = {claim: current_of(registry, holding.claim) for claim, holding in mine.items()}
+    fences = tuple(fence(registry, mine[claim].claim) for claim, current in standing.items() if current is None)
+    orphans = tuple(_orphans(registry, changes))
+    if fences or orphans:
+        return Fenced(fences, orphans)
+    return Ready(tuple(current[0] for current in standing.values() if current))
+
+
+def land(
+    registry: Registry, errand: Errand, holdings: Sequence[Holding], *, keep: timedelta | None = None
+) -> Landed | Fenced | Moved:
+    """Move the ref, and give the claims up or renew them, in one transaction.
+
+    Args:
+        registry: where.
+        errand: what.
+        holdings: the claims, as this session last wrote them.
+        keep: how long the claims' leases are to run from now; None to give them up.
+
+    Raises:
+        GitclaimError: the registry refused; nothing changed there.
+        UnreachableError: it could not be reached; nothing changed there.
+        UnknownOutcomeError: the answer was lost and the registry can't be read.
+    """
+    landing = Landing(errand.ref, errand.new)
+    standing: list[tuple[Holding, Parts]] = [
+        (holding, dict.fromkeys(holding.claim.refs, holding.oid)) for holding in holdings
+    ]
+    for attempt in range(ATTEMPTS):
+        after, swaps = _transaction(registry, errand, standing, landing, keep)
+        outcome = registry.store.swap(swaps)
+        if isinstance(outcome, Swapped):
+            return _landed(registry, standing, after)
+        at = _look(registry, errand, outcome)
+        done = _done(registry, standing, after, landing)
+        if at == errand.new and done:
+            return _landed(registry, standing, after)
+        if done and standing:
+            raise GitclaimError(
+                f"the registry did half of it: the claims were {'renewed' if keep else 'given up'}, and {errand.ref} "
+                "did not move",
+                hint="it does not keep transactions whole; gitclaim take the paths again, then land again",
+            )
+        current = [current_of(registry, holding.claim) for holding, _ in standing]
+        if None in current:
+            gone = [holding.claim for (holding, _), one in zip(standing, current, strict=True) if one is None]
+            return Fenced(tuple(fence(registry, claim) for claim in gone))
+        if at != errand.old:
+            return Moved(at)
+        if isinstance(outcome, Refused):
+            raise _refusal(outcome)
+        standing = [one for one in current if one]
+        registry.clock.sleep(backoff(registry, attempt))
+    raise GitclaimError("it did not land: the registry kept changing", hint="try again")
+
+
+def _transaction(
+    registry: Registry,
+    errand: Errand,
+    standing: Iterable[tuple[Holding, Parts]],
+    landing: Landing,
+    keep: timedelta | None,
+) -> tuple[list[Holding], list[Swap]]:
+    """The claims as they will be, none where they are given up, and all the swaps."""
+    swaps = [Swap(errand.ref, errand.old or ABSENT, errand.new)]
+    after: list[Holding] = []
+    now = whole_seconds(registry.clock.now())
+    for holding, parts in standing:
+        if keep is None:
+            ending = registry.ending(holding, parts, [landing])
+        else:
+            longer = renewal(holding.claim, now, keep)
+            message = format_claim(longer, action="land", notes=landing_notes([landing]))
+            oid = registry.objects.write(message, parent=holding.oid, at=now)
+            after.append(Holding(longer, oid))
+            ending = [Swap(ref, parts[ref], oid) for ref in longer.refs]
+        registry.check_key(holding.oid, {swap.new for swap in ending if swap.new is not ABSENT})
+        swaps += ending
+    return after, swaps
+
+
+def _look(registry: Registry, errand: Errand, outcome: Outcome) -> Oid | None:
+    """Where the ref is, by the registry itself, after a transaction that was not simply done.
+
+    Raises:
+        UnknownOutcomeError: the registry can't be read any more.
+    """
+    if isinstance(outcome, Unknown):
+        settle(registry, outcome.message, doing="it landed")
+    for attempt in range(ATTEMPTS):
+        try:
+            return registry.store.ask([errand.ref]).get(errand.ref)
+        except UnreachableError:
+            registry.clock.sleep(backoff(registry, attempt))
+    raise UnknownOutcomeError(
+        f"the registry can't be read again: whether {errand.ref} moved is not known",
+        hint="run the same command again when the registry answers: it finds out",
+    )
+
+
+def _done(
+    registry: Registry, standing: Iterable[tuple[Holding, Parts]], after: Iterable[Holding], landing: Landing
+) -> bool:
+    """Whether the claims became what this landing made of them, as only it could have."""
+    renewed = [Swap(ref, ABSENT, holding.oid) for holding in after for ref in holding.claim.refs]
+    if renewed:
+        return happened(registry, renewed)
+    for holding, _ in standing:
+        record = registry.released(holding.claim.id)
+        if registry.parts(holding.claim) or not _says(record, holding, landing):
+            return False
+    return True
+
+
+def _says(record: Released | None, holding: Holding, landing: Landing) -> bool:
+    return record is not None and record.oid == holding.oid and landing in record.landings
+
+
+def _landed(registry: Registry, standing: Iterable[tuple[Holding, Parts]], after: Sequence[Holding]) -> Landed:
+    for holding, _ in standing:
+        registry.ledger.forget(holding.claim.id)
+    for holding in after:
+        registry.ledger.record(holding.claim.id, holding.oid)
+    return Landed(renewed=tuple(after)) if after else Landed(released=tuple(holding for holding, _ in standing))
+
+
+def _refusal(refused: Refused) -> GitclaimError:
+    if refused.final:
+        return GitclaimError(
+            f"nothing landed: {refused.message}",
+            hint="without that the work can outlive its claim; if you accept it: gitclaim renew && git push && "
+            "gitclaim release --all",
+        )
+    return GitclaimError(
+        f"nothing landed, the registry refused: {refused.message}",
+        hint="its rules are not gitclaim's: a protected branch takes work by pull request, gitclaim land --to BRANCH "
+        "--keep",
+    )
+
+
+def _is_idea(holding: Holding) -> bool:
+    """Whether a claim is on no path: nothing that is touched falls under it."""
+    return all(resource.kind is not Kind.PATH for resource in holding.claim.resources)
+
+
+def _orphans(registry: Registry, changes: Sequence[Change]) -> Iterable[Orphan]:
+    """The commits that name claims of which none stands, where they touch what no claim of this session covers."""
+    naming = [change for change in changes if change.claims and change.commit and not change.withdrawn]
+    found = registry.read(refs_near(registry, {path_ref(path) for change in naming for path in change.paths}))
+    live = [one for one in found if one.claim and one.standing is Standing.LIVE]
+    standing = {one.claim.id for one in live if one.claim}
+    mine = {one.ref for one in live if _is_mine(one, registry)}
+    for change in naming:
+        bare = tuple(path for path in change.paths if mine.isdisjoint([path_ref(path), *ancestors(path_ref(path))]))
+        if change.commit and bare and change.claims.isdisjoint(standing):
+            yield Orphan(change.commit, tuple(sorted(change.claims)), bare)
+
+
+def _is_mine(found: Found, registry: Registry) -> bool:
+    return found.claim is not None and found.claim.session == registry.session
+
+
+def reason(fenced: Fenced) -> Reason:
+    """The reason code of what was fenced: `EXPIRED` where no more is known than that leases ran out."""
+    only_expired = fenced.fences and all(one.reason is Reason.EXPIRED for one in fenced.fences)
+    return Reason.EXPIRED if only_expired and not fenced.orphans else Reason.FENCED
