@@ -341,6 +341,8 @@ def _check_whole(claim: Claim) -> None:
         raise MalformedError("one of its resources covers another")
     if claim.expires <= claim.taken:
         raise MalformedError("it expires before it was taken")
+    if claim.branch is not None and len(claim.branch) > PURPOSE_LIMIT:
+        raise MalformedError(f"the branch has {len(claim.branch)} characters")
     if not all(map(_is_prose, claim.purpose.split("\n"))):
         raise MalformedError("the purpose has control characters")
 

@@ -9,12 +9,11 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from gitclaim.change import Change
-from gitclaim.claim import format_claim, renewal, whole_seconds
-from gitclaim.enforcing import refs_near
-from gitclaim.errors import GitclaimError, Reason, UnknownOutcomeError, UnreachableError
+from gitclaim.claim import Claim, format_claim, renewal, whole_seconds
+from gitclaim.errors import Exit, GitclaimError, Reason, UnknownOutcomeError, UnreachableError
 from gitclaim.holding import Fence, Parts, current_of, fence
 from gitclaim.names import ClaimId, Oid, RefName
-from gitclaim.protocol import ATTEMPTS, backoff, happened, settle
+from gitclaim.protocol import ATTEMPTS, backoff, settle
 from gitclaim.record import Landing, Released, landing_notes
 from gitclaim.refstore.contract import ABSENT, Outcome, Refused, Swap, Swapped, Unknown
 from gitclaim.registry import Found, Holding, Registry, Standing
@@ -112,12 +111,12 @@ def prepare(registry: Registry, changes: Sequence[Change], allowed: Allowed, bra
         if holding.claim.id in covering | named or (branch and _is_idea(holding) and holding.claim.branch == branch)
     }
     mine = {holding.claim.id: holding for holding in allowed.own} | mine
-    standing = {claim: current_of(registry, holding.claim) for claim, holding in mine.items()}
-    fences = tuple(fence(registry, mine[claim].claim) for claim, current in standing.items() if current is None)
-    orphans = tuple(_orphans(registry, changes))
-    if fences or orphans:
-        return Fenced(fences, orphans)
-    return Ready(tuple(current[0] for current in standing.values() if current))
+    current = {claim: current_of(registry, holding.claim) for claim, holding in mine.items()}
+    standing = tuple(one[0] for one in current.values() if one)
+    gone = [mine[claim].claim for claim, one in current.items() if one is None]
+    fences = tuple(fence(registry, claim) for claim in gone if not _taken_anew(registry, claim))
+    orphans = tuple(_orphans(registry, changes, standing))
+    return Fenced(fences, orphans) if fences or orphans else Ready(standing)
 
 
 def land(
@@ -132,7 +131,7 @@ def land(
         keep: how long the claims' leases are to run from now; None to give them up.
 
     Raises:
-        GitclaimError: the registry refused; nothing changed there.
+        GitclaimError: the registry refused; or it, or somebody else, did what is one transaction in parts.
         UnreachableError: it could not be reached; nothing changed there.
         UnknownOutcomeError: the answer was lost and the registry can't be read.
     """
@@ -147,15 +146,18 @@ def land(
             return _landed(registry, standing, after)
         at = _look(registry, errand, outcome)
         done = _done(registry, standing, after, landing)
-        if at == errand.new and done:
-            return _landed(registry, standing, after)
-        if done and standing:
+        # Where the claims show that it was done, others may have gone on from there since.
+        if done is not None and (at == errand.new or (standing and at != errand.old)):
+            return _landed(registry, standing, done)
+        if done is not None and standing:
             raise GitclaimError(
                 f"the registry did half of it: the claims were {'renewed' if keep else 'given up'}, and {errand.ref} "
                 "did not move",
                 hint="it does not keep transactions whole; gitclaim take the paths again, then land again",
             )
         current = [current_of(registry, holding.claim) for holding, _ in standing]
+        if at == errand.new:
+            raise _otherwise(errand, gone=None in current)
         if None in current:
             gone = [holding.claim for (holding, _), one in zip(standing, current, strict=True) if one is None]
             return Fenced(tuple(fence(registry, claim) for claim in gone))
@@ -213,17 +215,20 @@ def _look(registry: Registry, errand: Errand, outcome: Outcome) -> Oid | None:
 
 
 def _done(
-    registry: Registry, standing: Iterable[tuple[Holding, Parts]], after: Iterable[Holding], landing: Landing
-) -> bool:
-    """Whether the claims became what this landing made of them, as only it could have."""
-    renewed = [Swap(ref, ABSENT, holding.oid) for holding in after for ref in holding.claim.refs]
-    if renewed:
-        return happened(registry, renewed)
+    registry: Registry, standing: Iterable[tuple[Holding, Parts]], after: Sequence[Holding], landing: Landing
+) -> list[Holding] | None:
+    """The claims as they stand since this landing, none where they were given up; None if they don't show it."""
+    current = [current_of(registry, holding.claim) for holding in after]
+    since = [one[0] for one in current if one]
+    if after:
+        steps = zip(after, since, strict=False)
+        followed = len(since) == len(after) and all(a.oid in registry.objects.lineage(b.oid) for a, b in steps)
+        return since if followed else None
     for holding, _ in standing:
         record = registry.released(holding.claim.id)
         if registry.parts(holding.claim) or not _says(record, holding, landing):
-            return False
-    return True
+            return None
+    return []
 
 
 def _says(record: Released | None, holding: Holding, landing: Landing) -> bool:
@@ -252,26 +257,49 @@ def _refusal(refused: Refused) -> GitclaimError:
     )
 
 
+def _otherwise(errand: Errand, *, gone: bool) -> GitclaimError:
+    """The branch is where it was to go, and the claims do not show that this landing moved it."""
+    again = "see what others did meanwhile, and gitclaim take what the work is on"
+    return GitclaimError(
+        f"{errand.ref} has this work, but not by this landing: its claims {'are gone' if gone else 'still stand'}",
+        hint=again if gone else "if that is as it should be: gitclaim release --merged",
+        exit_code=Exit.FENCED if gone else Exit.FIXABLE,
+        reason=Reason.FENCED if gone else None,
+    )
+
+
 def _is_idea(holding: Holding) -> bool:
     """Whether a claim is on no path: nothing that is touched falls under it."""
     return all(resource.kind is not Kind.PATH for resource in holding.claim.resources)
 
 
-def _orphans(registry: Registry, changes: Sequence[Change]) -> Iterable[Orphan]:
+def _taken_anew(registry: Registry, claim: Claim) -> bool:
+    """Whether live claims of this session cover all that a lost one did."""
+    found = registry.look(claim.refs)
+    mine = {one.ref for one in found if one.standing is Standing.LIVE and _is_mine(one, registry)}
+    return all(_within(resource.ref, mine) for resource in claim.resources)
+
+
+def _orphans(registry: Registry, changes: Iterable[Change], standing: Iterable[Holding]) -> Iterable[Orphan]:
     """The commits that name claims of which none stands, where they touch what no claim of this session covers."""
-    naming = [change for change in changes if change.claims and change.commit and not change.withdrawn]
-    found = registry.read(refs_near(registry, {path_ref(path) for change in naming for path in change.paths}))
-    live = [one for one in found if one.claim and one.standing is Standing.LIVE]
-    standing = {one.claim.id for one in live if one.claim}
-    mine = {one.ref for one in live if _is_mine(one, registry)}
-    for change in naming:
-        bare = tuple(path for path in change.paths if mine.isdisjoint([path_ref(path), *ancestors(path_ref(path))]))
-        if change.commit and bare and change.claims.isdisjoint(standing):
-            yield Orphan(change.commit, tuple(sorted(change.claims)), bare)
+    mine = {holding.claim.id: holding.claim.refs for holding in standing}
+    held = {ref for refs in mine.values() for ref in refs}
+    found: list[Orphan] = []
+    for change in changes:
+        bare = tuple(path for path in change.paths if not _within(path_ref(path), held))
+        if change.commit and bare and change.claims and not change.withdrawn and change.claims.isdisjoint(mine):
+            found.append(Orphan(change.commit, tuple(sorted(change.claims)), bare))
+    everywhere = registry.look_all() if found else []
+    live = {one.claim.id for one in everywhere if one.claim and one.standing is Standing.LIVE}
+    return (one for one in found if live.isdisjoint(one.claims))
 
 
 def _is_mine(found: Found, registry: Registry) -> bool:
     return found.claim is not None and found.claim.session == registry.session
+
+
+def _within(ref: RefName, held: set[RefName]) -> bool:
+    return not held.isdisjoint([ref, *ancestors(ref)])
 
 
 def reason(fenced: Fenced) -> Reason:

@@ -12,7 +12,7 @@ import pytest
 from gitclaim.clock import SystemClock
 from gitclaim.doctor import diagnose
 from gitclaim.errors import UnreachableError
-from gitclaim.githook import HUSKY_WAY
+from gitclaim.githook import HUSKY_WAY, HookPlace
 from gitclaim.health import Facts, Health
 from gitclaim.registry import Registry
 from gitclaim.workspace import Surroundings, Workspace
@@ -295,7 +295,12 @@ def test_an_old_git_is_a_failure(clones: Clones) -> None:
         embedded=False,
         remotes=(),
         note="",
-        hooks=(_place(clones.alice), {}),
+        hooks=(
+            HookPlace(
+                clones.alice.path, "", clones.alice.path, tracked=False, misplaced=None, shadowed=False, manager=None
+            ),
+            {},
+        ),
         bare=False,
         exposed=(),
     )

@@ -5,14 +5,18 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from gitclaim import process as programs
+from gitclaim.errors import GitclaimError
 from gitclaim.git import Git
 from gitclaim.names import Oid
+from gitclaim.process import Completed
 from gitclaim.refstore.contract import Signature
+from gitclaim.signing import CloneSigner
 from gitclaim.state import State
 from gitclaim.verifying import GitVerifier
 from tests.kit.garbage import claim_message, raw_commit, untrusted, written
@@ -80,6 +84,46 @@ def test_eight_processes_make_one_key(alice: Repo) -> None:
     assert len({one["key"] for one in claims}) == 1
     names = {path.name for path in (alice.path / ".git/gitclaim").iterdir()}
     assert {name for name in names if "key" in name} == {"key", "key.pub"}
+
+
+@pytest.mark.parametrize("victim", ["$$", "$PPID"])
+def test_half_a_key_is_never_one(alice: Repo, tmp_path: Path, victim: str) -> None:
+    """ssh-keygen or gitclaim killed while the key is written: nothing is held; the next command makes a whole one."""
+    (tmp_path / "bin").mkdir()
+    text = 'for file; do :; done; echo "-----BEGIN OPENSSH PRIVATE KEY-----" | tee "$file" >"$file.pub"; kill -9 '
+    script(tmp_path / "bin/ssh-keygen", text + victim)
+    ran = alice.claim("take", "a", code=None, env={"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"})
+    if victim == "$$":
+        assert ran.code == 1
+        assert ran.stderr.startswith("error: can't make a signing key: ssh-keygen ended with -9\n")
+        assert not [path for path in (alice.path / ".git/gitclaim").iterdir() if "key" in path.name]
+    assert not (alice.path / ".git/gitclaim/key").exists()
+    alice.claim("take", "a")
+    assert signature(alice, "a")[0] == "good"
+
+
+def test_a_key_that_is_not_made_in_time_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ssh-keygen that hangs is ended, wherever it was."""
+    state = State(tmp_path / "gitclaim")
+
+    def hangs(argv: Sequence[str], **_: object) -> Completed:
+        state.write("half", Path(argv[-1]).name)
+        return Completed(tuple(argv), None, b"", b"")
+
+    monkeypatch.setattr(programs, "run", hangs)
+    with pytest.raises(GitclaimError, match="can't make a signing key"):
+        CloneSigner(state, os.environ).options()
+    assert state.names() == []
+
+
+def test_a_key_that_others_can_read_is_closed_and_signs(alice: Repo) -> None:
+    """As a copy or a backup leaves it: ssh-keygen would refuse it at length."""
+    alice.claim("take", "a")
+    key = alice.path / ".git/gitclaim/key"
+    key.chmod(0o644)
+    key.parent.chmod(0o755)
+    alice.claim("take", "b")
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (key, key.parent)] == [0o600, 0o700]
 
 
 def test_the_user_s_own_ssh_key_signs(clones: Clones, tmp_path: Path) -> None:

@@ -223,7 +223,7 @@ def argument(resource: Resource, style: Style) -> str:
         return "PATH"
     if style.prefix:
         return quote(f":/{name}")
-    if name.startswith("-"):
+    if name.startswith("-") and " " not in name:
         return quote(f"./{name}")
     # A bare argument with a space is a topic, where no such file is.
     bare = " " not in name or resource.text.startswith("path:")

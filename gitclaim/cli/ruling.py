@@ -87,7 +87,7 @@ def ways_out(verdict: Blocked, style: Style, where: Where) -> list[str]:
         whom = ", ".join(sorted({claim.session for claim in claims})[:_SHOWN])
         firsts = " ".join(argument(claim.resources[0], style) for claim in claims[:_SHOWN])
         ways.append(f"gitclaim take {_taken(verdict, few, style)} --wait {max(minutes, 1)}m   # wait until it is free")
-        ways.append(f"ask {whom} to release it, or to hand it over with gitclaim give")
+        ways.append(f"# ask {whom} to release it, or to hand it over with gitclaim give")
         ways.append(f"gitclaim break {firsts} --reason TEXT   # if its holder is gone for good")
     else:
         ways.append(f"gitclaim take {_taken(verdict, few, style)}   # claim it, then try again")

@@ -12,7 +12,7 @@ from gitclaim.hooks.receive import judged, refusal_lines
 from gitclaim.names import printable
 
 
-@click.command("serve-hook", epilog=example("gitclaim serve-hook </dev/null"))
+@click.command("serve-hook", epilog=example("gitclaim serve-hook"))
 @answers
 def command(*, door: Door) -> Answer:
     """Judge a push on a server, as its pre-receive hook.
