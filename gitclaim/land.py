@@ -18,7 +18,7 @@ from gitclaim.record import Landing, Released, landing_notes
 from gitclaim.refstore.contract import ABSENT, Outcome, Refused, Swap, Swapped, Unknown
 from gitclaim.registry import Found, Holding, Registry, Standing
 from gitclaim.resources import Kind, ancestors
-from gitclaim.verdict import Allowed, path_ref
+from gitclaim.verdict import Allowed, Blocked, path_ref
 
 
 class Errand(NamedTuple):
@@ -119,6 +119,12 @@ def prepare(registry: Registry, changes: Sequence[Change], allowed: Allowed, bra
     return Fenced(fences, orphans) if fences or orphans else Ready(standing)
 
 
+def lost_claims(registry: Registry, blocked: Blocked) -> Fenced:
+    """What became of the claims of this session whose places others have; empty where none was lost."""
+    lost = dict.fromkeys(block.lost for block in blocked.blocks if block.lost)
+    return Fenced(tuple(fence(registry, claim) for claim in lost))
+
+
 def land(
     registry: Registry, errand: Errand, holdings: Sequence[Holding], *, keep: timedelta | None = None
 ) -> Landed | Fenced | Moved:
@@ -139,6 +145,7 @@ def land(
     standing: list[tuple[Holding, Parts]] = [
         (holding, dict.fromkeys(holding.claim.refs, holding.oid)) for holding in holdings
     ]
+    why = "the registry kept changing"
     for attempt in range(ATTEMPTS):
         after, swaps = _transaction(registry, errand, standing, landing, keep)
         outcome = registry.store.swap(swaps)
@@ -165,9 +172,11 @@ def land(
             return Moved(at)
         if isinstance(outcome, Refused):
             raise _refusal(outcome)
+        if isinstance(outcome, Unknown):
+            why = f"the registry gave no answer ({outcome.message})"
         standing = [one for one in current if one]
         registry.clock.sleep(backoff(registry, attempt))
-    raise GitclaimError("it did not land: the registry kept changing", hint="try again")
+    raise GitclaimError(f"nothing landed: {why}", hint="try again")
 
 
 def _transaction(

@@ -205,8 +205,9 @@ class Touched:
             branch: the branch, in full.
         """
         known = set(self._known([oid for landed in claims.values() for oid in landed]))
-        there = self._naming(claims, since, branch)
-        elsewhere = self._naming(claims, since, "--branches", "HEAD", f"^{branch}")
+        # A branch is long, and a commit with a wrong date only looks as if it had not arrived.
+        there = self._naming(claims, f"--since={since.isoformat()}", branch)
+        elsewhere = self._naming(claims, "--branches", "HEAD", f"^{branch}")
         found = set()
         for claim, landed in claims.items():
             arrived = claim in there or any(oid in known and self._holds(branch, oid) for oid in landed)
@@ -217,12 +218,12 @@ class Touched:
     def _holds(self, branch: str, oid: Oid) -> bool:
         return self.git.run("merge-base", "--is-ancestor", oid, branch, codes=(0, 1)).code == 0
 
-    def _naming(self, claims: Iterable[ClaimId], since: datetime, *revisions: str) -> dict[ClaimId, list[Oid]]:
+    def _naming(self, claims: Iterable[ClaimId], *revisions: str) -> dict[ClaimId, list[Oid]]:
         """The commits of those revisions that name each claim, the youngest first."""
         asked = set(claims)
         # A merge that makes one commit of several quotes their messages: the line need not be a trailer any more.
         grep = f"^[[:space:]]*Claim: ?({'|'.join(sorted(asked))})"
-        options = ("--topo-order", "--extended-regexp", f"--since={since.isoformat()}", f"--grep={grep}")
+        options = ("--topo-order", "--extended-regexp", f"--grep={grep}")
         done = self.git.run(
             "log", "--no-show-signature", "--no-patch", *options, "--format=%H%n%B%x00", *revisions, "--"
         )

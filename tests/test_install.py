@@ -19,6 +19,7 @@ import pytest
 from tests.kit.repos import ROOT, Clones, Ran, Repo, make_bare, make_clone, make_repo, run
 
 HOOKS: Final = ("pre-commit", "pre-merge-commit", "prepare-commit-msg", "commit-msg", "pre-push")
+SERVER: Final = "pre-receive"
 BEFORE: Final = ".before-gitclaim"
 MARK: Final = "# gitclaim hook, text 1."
 
@@ -172,7 +173,7 @@ def test_work_trees_of_a_bare_repository_have_their_hooks_in_it(clones: Clones, 
     assert_guarded(tree, clones.bob)
     message, hint = one_line_and_a_hint(bare.claim("install", code=1))
     assert message == "a bare repository has no commits of its own"
-    assert hint == "install in a clone or a work tree"
+    assert hint == "gitclaim install --server has it judge what is pushed to it; else install in a clone or work tree"
 
 
 @pytest.mark.parametrize("start", [".", "sub"])
@@ -800,7 +801,7 @@ def test_words_that_begin_like_a_comment_are_words_where_git_keeps_them(alice: R
 def test_the_texts_are_one_text_but_for_what_each_hook_is_handed() -> None:
     """The same start; and what stops commits and what stops pushes differs in standard input alone."""
     texts = {name: (ROOT / "hooks" / name).read_text() for name in HOOKS}
-    assert sorted(path.name for path in (ROOT / "hooks").iterdir()) == sorted(HOOKS)
+    assert sorted(path.name for path in (ROOT / "hooks").iterdir()) == sorted((*HOOKS, SERVER))
     assert texts["pre-merge-commit"] == texts["pre-commit"].replace("name=pre-commit", "name=pre-merge-commit")
     start, _, rest = texts["pre-commit"].partition("# A word that an earlier git left")
     texts["pre-commit"] = start + rest.partition("prepare-commit-msg will have too\n")[2]
@@ -812,10 +813,14 @@ def test_the_texts_are_one_text_but_for_what_each_hook_is_handed() -> None:
     assert texts["prepare-commit-msg"].startswith(body.replace("name=pre-commit", "name=prepare-commit-msg"))
     chain = body.partition('if [ -x "$python" ]')[0].replace("name=pre-commit", "name=commit-msg")
     assert texts["commit-msg"].startswith(chain.replace("python=\n", ""))
+    texts[SERVER] = (ROOT / "hooks" / SERVER).read_text()
+    calls = {name: texts[name].partition(" -c '")[2].partition("' \"$name\"")[0] for name in ("pre-commit", SERVER)}
+    assert "entry import main" in calls[SERVER]
+    assert calls[SERVER] == calls["pre-commit"]
     assert all(text.startswith(f"#!/bin/sh\n{MARK}") for text in texts.values())
 
 
-@pytest.mark.parametrize("name", HOOKS)
+@pytest.mark.parametrize("name", [*HOOKS, SERVER])
 def test_a_text_is_plain_shell(name: str) -> None:
     """Read by whatever /bin/sh is."""
     path = ROOT / "hooks" / name
@@ -841,7 +846,7 @@ def test_the_wheel_and_the_source_distribution_hold_the_texts(tmp_path: Path) ->
         archive.extractall(tmp_path / "installed")
     with tarfile.open(source) as tar:
         names = {name.partition("/")[2] for name in tar.getnames()}
-    for name in HOOKS:
+    for name in (*HOOKS, SERVER):
         text = (ROOT / "hooks" / name).read_bytes()
         assert (tmp_path / "installed/gitclaim/hooks/texts" / name).read_bytes() == text
         assert f"hooks/{name}" in names

@@ -17,8 +17,8 @@ from tests.kit.repos import Repo
         (
             "owner: me\n",
             (
-                "line 1: unknown key: owner; known keys: budget, exempt, fresh, guard, offline, registry, "
-                "session-variables, timeout, ttl, unclaimed"
+                "line 1: unknown key: owner; known keys: budget, exempt, fresh, guard, keys, maintainers, "
+                "max-ttl, offline, registry, session-variables, signers, timeout, trust, ttl, unclaimed, whole"
             ),
         ),
         ("ttl: 1h\nttl: 2h\n", "line 2: ttl stands there twice"),

@@ -7,7 +7,7 @@ from gitclaim.cli.door import Answer, Door, answers, example
 from gitclaim.cli.landing import Scene, blocked_answer, fenced_answer, landed_answer, moved_answer, nothing_answer
 from gitclaim.enforcing import enforce
 from gitclaim.errors import GitclaimError, UsageError
-from gitclaim.land import Errand, Fenced, Landed, Moved, Ready, land, prepare
+from gitclaim.land import Errand, Fenced, Landed, Moved, Ready, land, lost_claims, prepare
 from gitclaim.names import Oid, RefName, printable
 from gitclaim.registry import Registry
 from gitclaim.verdict import Blocked
@@ -49,12 +49,19 @@ def _landing(scene: Scene, branch: str, *, forced: bool, dry_run: bool) -> Answe
     workspace, registry, errand = scene.workspace, scene.registry, scene.errand
     touched, policy = workspace.touched(), workspace.settings.policy
     update, remote = Update(errand.ref, errand.new, errand.old), workspace.settings.target.name
-    changes = touched.outgoing([update], remote, workspace.alike(remote), policy.guards, ask=True)
+    embedded = workspace.settings.target.embedded
+
+    def counts(ref: str) -> bool:
+        # In the repository itself, the branch that lands is there already, and is not to vouch for itself.
+        return policy.guards(ref) and not (embedded and ref == f"refs/heads/{branch}")
+
+    changes = touched.outgoing([update], remote, workspace.alike(remote), counts, ask=not embedded)
     changes += touched.withdrawn([update]) if forced else []
     scene = scene._replace(changes=tuple(changes))
     ruling = enforce(registry, changes, touched, policy, sync=False)
     if isinstance(ruling.verdict, Blocked):
-        return blocked_answer(scene, ruling)
+        lost = lost_claims(registry, ruling.verdict)
+        return fenced_answer(scene, lost, ruling) if lost.fences else blocked_answer(scene, ruling)
     scene = scene._replace(unclaimed=ruling.verdict.unclaimed)
     ready = prepare(registry, changes, ruling.verdict, branch)
     if isinstance(ready, Fenced):
@@ -91,6 +98,9 @@ def _follows(workspace: Workspace, errand: Errand, lease: str | None) -> bool:
                 f"{printable(errand.ref)} is at {old or 'no commit'}, and not at {printable(lease)}",
                 hint="git fetch, look at what is there, and name that commit",
             )
+        if not touched.commit(old):
+            # Whose work would go can't be told.
+            raise GitclaimError(f"{old}, which is to be replaced, is not here", hint="git fetch, and look at it")
     elif old and not (touched.commit(old) and touched.is_above(old, errand.new)):
         return False
     where = touched.checked_out(errand.ref) if workspace.settings.target.embedded else None
@@ -103,7 +113,6 @@ def _follows(workspace: Workspace, errand: Errand, lease: str | None) -> bool:
 
 
 def _named(workspace: Workspace, lease: str) -> Oid | None:
-    # What is replaced need not be here.
     try:
         return Oid(lease)
     except ValueError:

@@ -4,14 +4,15 @@ from typing import Any, Final, NamedTuple
 
 from gitclaim.change import Change
 from gitclaim.cli.door import Answer
-from gitclaim.cli.present import Style, fence_json, fence_text, holding_json
+from gitclaim.cli.present import Style, argument, fence_json, fence_text, holding_json
 from gitclaim.cli.ruling import Where, blocked_lines, ruling_json, unclaimed_line, way_lines, ways_out
 from gitclaim.enforcing import Ruling
-from gitclaim.errors import Exit, Reason
+from gitclaim.errors import Exit
 from gitclaim.land import Errand, Fenced, Landed, Orphan, reason
 from gitclaim.names import Oid, printable
 from gitclaim.policy import Unclaimed
 from gitclaim.registry import Registry
+from gitclaim.resources import Kind, Resource
 from gitclaim.verdict import Blocked
 from gitclaim.workspace import Workspace
 
@@ -85,27 +86,31 @@ def moved_answer(scene: Scene, current: Oid | None) -> Answer:
 
 def blocked_answer(scene: Scene, ruling: Ruling) -> Answer:
     """Another session holds what the work touches, or the policy asks for a claim."""
-    blocks = ruling.verdict.blocks if isinstance(ruling.verdict, Blocked) else ()
     ways = ways_out(ruling.verdict, scene.style, Where.LANDING) if isinstance(ruling.verdict, Blocked) else []
     text = "\n".join([*blocked_lines(ruling, scene.style), *way_lines(ways)])
-    fields = {**_fields(scene), **ruling_json(ruling, ways)}
-    if any(block.reason in {Reason.FENCED, Reason.EXPIRED} for block in blocks):
-        return Answer("fenced", fields, text, Exit.FENCED)
-    return Answer("denied", fields, text, Exit.DENIED)
+    return Answer("denied", {**_fields(scene), **ruling_json(ruling, ways)}, text, Exit.DENIED)
 
 
-def fenced_answer(scene: Scene, fenced: Fenced) -> Answer:
-    """A claim the work was done under is gone."""
+def fenced_answer(scene: Scene, fenced: Fenced, ruling: Ruling | None = None) -> Answer:
+    """A claim the work was done under is gone.
+
+    Args:
+        scene: what is landing where.
+        fenced: what is gone.
+        ruling: the verdict on the work, where another session holds what it touches.
+    """
     known = {fence.claim.id for fence in fenced.fences}
     lines = [fence_text(fence, scene.style) for fence in fenced.fences]
     others = [one for one in fenced.orphans if known.isdisjoint(one.claims)]
     lines += [_orphan_line(one, scene.registry, scene.style) for one in others]
-    paths = sorted({path for one in fenced.orphans for path in one.paths})
-    named = " ".join(map(printable, paths[:_SHOWN])) or "what it is on"
+    lost = [resource for fence in fenced.fences for resource in fence.claim.resources]
+    lost += [Resource(Kind.PATH, path) for path in sorted({path for one in others for path in one.paths})]
+    named = " ".join(dict.fromkeys(argument(resource, scene.style) for resource in lost[:_SHOWN]))
     lines.append("nothing landed, and nothing was released")
-    lines.append(f"  next    see what others did meanwhile, gitclaim take {named} anew, then land again")
+    lines.append(f"  next    gitclaim take {named}   # once it is free: see what others did, then land again")
     fields = {
         **_fields(scene),
+        **(ruling_json(ruling) if ruling else {}),
         "reason": reason(fenced),
         "fenced": list(map(fence_json, fenced.fences)),
         "orphans": list(map(_orphan_json, fenced.orphans)),

@@ -186,12 +186,13 @@ def fence_text(fence: "Fence", style: Style) -> str:
     """What became of a lost claim."""
     lost = style.paint("fenced:" if fence.reason is Reason.FENCED else "expired:", fg="red")
     title = fence.claim.title
+    successor = fence.successor.claim if fence.successor else None
+    purpose = f" ({successor.purpose.split(chr(10))[0]})" if successor and successor.purpose else ""
     if fence.broken:
         why = fence.broken.reason.replace("\n", " ")
-        return f"{lost} the claim on {title} was broken by {fence.broken.by}: {why}"
-    if fence.successor and fence.successor.claim:
-        successor = fence.successor.claim
-        purpose = f" ({successor.purpose.split(chr(10))[0]})" if successor.purpose else ""
+        now = f"; {successor.session} holds {successor.title} now{purpose}" if successor else ""
+        return f"{lost} the claim on {title} was broken by {fence.broken.by}: {why}{now}"
+    if successor:
         return (
             f"{lost} the claim on {title} was taken over by {successor.session} {style.ago(successor.taken)}{purpose}"
         )
