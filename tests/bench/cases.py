@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from tests.bench.measure import Command, Contender, Times, in_turns
@@ -204,6 +205,30 @@ def hooks(world: World, sizes: Sizes) -> list[Row]:
     return rows
 
 
+def wall(world: World, sizes: Sizes) -> list[Row]:
+    """A server with 1,000 live claims, with its hook and without."""
+    live, many = min(sizes.many, 1000), min(sizes.many, 100)
+    servers = []
+    for name in ("walled", "open"):
+        remote = world.bare(name)
+        stock(remote, live)
+        repo = world.clone(remote.path.as_uri(), name)
+        servers.append(repo)
+        if name == "walled":
+            world.setup(remote, "install", "--server")
+    rows = []
+    kinds: Mapping[str, Callable[[Repo, int], list[Command]]] = {
+        "push of 1 commit": lambda repo, number: [world.pushed(repo, 1, f"one {number}")],
+        f"push of {many} commits": lambda repo, number: [world.pushed(repo, many, f"many {number}")],
+        "`take`": lambda repo, number: [world.claim(repo, "take", f"mine/{number}")],
+        "`land` of 1 commit with its claim": lambda repo, number: [world.landed(repo, f"land{number}")],
+    }
+    for name, kind in kinds.items():
+        walled, without = in_turns(sizes.rounds, *(partial(kind, repo) for repo in servers))
+        rows.append(added(f"{name}, {live:,} claims", walled, "without the hook", without, bar=0.400))
+    return rows
+
+
 CASES: Final[Mapping[str, Case]] = {
     "start": start,
     "embedded": embedded,
@@ -214,6 +239,7 @@ CASES: Final[Mapping[str, Case]] = {
     "many": many,
     "sweep": sweep,
     "hooks": hooks,
+    "wall": wall,
 }
 
 

@@ -111,6 +111,27 @@ class World:
         env = {**self.program.env, "GITCLAIM_SESSION": SESSION}
         return Command(["git", *off, "commit", "--quiet", "--message", "x"], repo.path, env)
 
+    def pushed(self, repo: Repo, count: int, text: str) -> Command:
+        """A push of as many new commits, each of which changes a file that nobody claimed."""
+        self._import(repo, [(f"work/file_{number % 10}.py", f"{text} {number}") for number in range(count)])
+        return Command(["git", "push", "--quiet", "origin", "main"], repo.path, self.program.env)
+
+    def landed(self, repo: Repo, name: str) -> Command:
+        """Landing one commit that touches what this session has just claimed."""
+        self.setup(repo, "take", name)
+        self._import(repo, [(name, name)])
+        return self.claim(repo, "land")
+
+    def _import(self, repo: Repo, files: Iterable[tuple[str, str]]) -> None:
+        """Commit each of these files by itself, by one process; the work tree stays as it is."""
+        stream = []
+        for name, text in files:
+            stream.append("commit refs/heads/main\ncommitter Bench <bench@example.org> now\ndata 1\nx")
+            stream.append("" if len(stream) > 1 else "from refs/heads/main^0")
+            stream.append(f"M 100644 inline {name}\ndata {len(text)}\n{text}")
+        lines = "\n".join(line for line in stream if line)
+        repo.git("fast-import", "--quiet", "--date-format=now", input=f"{lines}\n")
+
     def hook(self, repo: Repo, name: str, count: int, text: str) -> Command:
         """One hook by itself, with as many changed files staged."""
         self._stage(repo, count, text)
