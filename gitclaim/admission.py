@@ -4,6 +4,7 @@ What a push says stands at a ref has to stand there, and git compares it once mo
 push in between changes nothing about the judgement.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
@@ -28,6 +29,9 @@ TOLERANCE: Final = timedelta(seconds=10)
 
 _LOOKED_AT: Final = 50
 """Signatures on claims of others that are checked for one push."""
+_EVERYTHING: Final = re.compile(r"(?::/|:\([^)]*\))?[*?./]*")
+_ALL_BUT: Final = re.compile(r":/?[!^]|:\([^)]*exclude")
+"""Patterns, as git reads them: those that match every file, and those that match every file but some."""
 _DEAD: Final = frozenset({Standing.EXPIRED, Standing.VOID, Standing.FORMING, Standing.UNTRUSTED, Standing.MALFORMED})
 
 
@@ -98,8 +102,10 @@ class _Admission:
         standing = {ref: update.old for ref, update in self.claims.items() if update.old}
         self.found = {one.ref: one for one in registry.read(standing)}
         self.verdicts = registry.verifier.verify({update.new for update in updates.values() if update.new})
-        self.ended: dict[ClaimId, Oid] = {}
-        self.continued: dict[ClaimId, Claim] = {}
+        # By the objects that stood, and not by the ids of claims: those anybody can write into a claim of theirs.
+        self.ended: set[Oid] = set()
+        self.continued: dict[Oid, Claim] = {}
+        self._everything: Mapping[Oid, bytes | str] | None = None
 
     def judge(self) -> list[Refusal]:
         """All that speaks against it."""
@@ -127,7 +133,7 @@ class _Admission:
             return
         yield from self._signature(oid)
         yield from self._times(commit, claim)
-        if PATHS in refs and self.trust.whole is not Whole.ANYONE and not self._is_maintainer(oid):
+        if _is_whole(claim) and self.trust.whole is not Whole.ANYONE and not self._is_maintainer(oid):
             hint = "claim the directories that are needed; `whole: anyone` in .gitclaim.yaml allows it to all"
             yield "only maintainers may claim the whole repository here", hint
         olds = {old for ref in refs if (old := self.updates[ref].old)}
@@ -171,6 +177,16 @@ class _Admission:
             yield f"it was taken at {show_time(claim.taken)}, and it is {show_time(self.now)} here", "take it anew"
         if self.registry.store.exact([released_ref(claim.id), broken_ref(claim.id)]):
             yield "that claim has ended: an old object was pushed back", "take it anew"
+        if self._stands(claim.id):
+            yield "another claim has that id", "take it anew"
+
+    def _stands(self, claim: ClaimId) -> bool:
+        """Whether a claim with that id stands anywhere: records and commits name claims by nothing else."""
+        if self._everything is None:
+            standing = self.registry.store.below([CLAIMS])
+            self._everything = self.registry.objects.read(set(standing.values()))
+        # Whoever only mentions it had to know it before there was one.
+        return any(isinstance(content, bytes) and claim.encode() in content for content in self._everything.values())
 
     def _continuation(self, oid: Oid, commit: Commit, claim: Claim, before: set[Oid]) -> Iterator[tuple[str, str]]:
         """What speaks against the next step of a claim that stands there."""
@@ -185,7 +201,11 @@ class _Admission:
         key = self.registry.holder(parent).key
         if key and self.verdicts[oid].key != key:
             yield f"{previous.session} holds it, by another key", "only its holder's key goes on with a claim"
-        self.continued[claim.id] = claim
+        self.continued |= dict.fromkeys(self._steps(parent), claim)
+
+    def _steps(self, oid: Oid) -> list[Oid]:
+        """An object that stands, and what it follows: a renewal that was cut short leaves both at refs."""
+        return [step.oid for step in self.registry.life(oid)]
 
     def _in_the_way(self, refs: Sequence[RefName], *, but: ClaimId) -> Iterator[tuple[str, str]]:
         """What keeps a claim from standing at these refs: at them, above them, below them."""
@@ -233,6 +253,13 @@ class _Admission:
 
     def _ending(self, claim: Claim, record: Oid, ended: Oid, *, released: bool) -> Iterator[tuple[str, str]]:
         """What speaks against a claim's end."""
+        gone = [update.old for ref in claim.refs if (update := self.updates.get(ref)) and not update.new]
+        standing = self.registry.parts(claim)
+        kept = [ref for ref in standing if ref not in self.updates or self.updates[ref].new]
+        # What never stood there is nobody's claim, whatever it says and whoever signed it.
+        if kept or ended not in gone:
+            yield "a claim ends in the push that says so, all its refs with it", "gitclaim release does"
+            return
         key = self.registry.holder(ended).key
         own = not key or self.verdicts[record].key == key
         if released and not own:
@@ -240,18 +267,14 @@ class _Admission:
         if not released and not own and not self._is_maintainer(record):
             hint = "`maintainers` in .gitclaim.yaml on the default branch lists who may"
             yield "only maintainers break claims here", hint
-        standing = self.registry.parts(claim)
-        kept = [ref for ref in standing if ref not in self.updates or self.updates[ref].new]
-        if kept or not any(ref in self.updates for ref in claim.refs):
-            yield "a claim ends in the push that says so, all its refs with it", "gitclaim release does"
-        self.ended[claim.id] = ended
+        self.ended.update(self._steps(ended))
 
     def _deletions(self, refs: Iterable[RefName]) -> Iterator[Refusal]:
         """What speaks against taking these refs away."""
         there = []
         for ref in refs:
             one = self.found.get(ref)
-            if one is None or (one.claim and self._given_up(ref, one.claim)):
+            if one is None or self._given_up(one):
                 continue
             if one.standing is Standing.NEWER:
                 yield Refusal(ref, f"{one.note}: it can't be judged here", "upgrade gitclaim on the server")
@@ -261,14 +284,10 @@ class _Admission:
             hint = "its holder releases it: gitclaim release; a maintainer breaks it: gitclaim break --reason"
             yield Refusal(one.ref, _held(one), hint)
 
-    def _given_up(self, ref: RefName, claim: Claim) -> bool:
-        """Whether its holder, or a maintainer, gives up what the claim has at that ref."""
-        if claim.id in self.ended:
-            return True
-        rest = self.continued.get(claim.id)
-        if rest is not None:
-            return ref not in rest.refs
-        return False
+    def _given_up(self, found: Found) -> bool:
+        """Whether its holder, or a maintainer, gives up what a claim has at that ref."""
+        rest = self.continued.get(found.oid)
+        return found.oid in self.ended or (rest is not None and found.ref not in rest.refs)
 
     def _live(self, found: Iterable[Found]) -> list[Found]:
         """Those of what was found that others may not touch, by the server's clock and signatures."""
@@ -296,6 +315,12 @@ def _is_name(text: str) -> bool:
 def _is_claim(ref: RefName) -> bool:
     """Whether a claim may stand there: which one, its own list of refs tells."""
     return is_above(CLAIMS, ref) or is_above(PATTERNS, ref)
+
+
+def _is_whole(claim: Claim) -> bool:
+    """Whether a claim holds the whole repository: its root, or all files by a pattern that says no more than that."""
+    everything = any(map(_EVERYTHING.fullmatch, claim.patterns))
+    return PATHS in claim.refs or everything or bool(claim.patterns and all(map(_ALL_BUT.match, claim.patterns)))
 
 
 def _is_record(ref: RefName) -> bool:

@@ -58,6 +58,9 @@ def _holders(registry: Registry, resource: Resource) -> list[Found]:
 def _remove(registry: Registry, found: Found, reason: str) -> None:
     for attempt in range(ATTEMPTS):
         swaps = _swaps(registry, found, reason)
+        if not any(swap.new is ABSENT for swap in swaps):
+            # Another process of this clone synced meanwhile: a record alone would break nothing.
+            raise _changed(found)
         outcome = registry.store.swap(swaps)
         if isinstance(outcome, Refused) and outcome.final:
             # Without atomic pushes the record goes first: a claim is never gone without its reason.
@@ -74,12 +77,15 @@ def _remove(registry: Registry, found: Found, reason: str) -> None:
                 registry.ledger.forget(found.claim.id)
             return
         if registry.store.exact([found.ref]).get(found.ref) != found.oid:
-            raise GitclaimError(
-                f"{found.ref} changed meanwhile: its holder renewed or released it",
-                hint="look again: gitclaim list",
-            )
+            raise _changed(found)
         registry.clock.sleep(backoff(registry, attempt))
     raise GitclaimError(f"could not remove {found.ref}: the registry kept changing", hint="try again")
+
+
+def _changed(found: Found) -> GitclaimError:
+    return GitclaimError(
+        f"{found.ref} changed meanwhile: its holder renewed or released it", hint="look again: gitclaim list"
+    )
 
 
 def _swaps(registry: Registry, found: Found, reason: str) -> list[Swap]:

@@ -194,7 +194,9 @@ def _transaction(
         if keep is None:
             ending = registry.ending(holding, parts, [landing])
         else:
-            longer = renewal(holding.claim, now, keep)
+            renewed = renewal(holding.claim, now, keep)
+            # Landing never shortens a lease.
+            longer = renewed.until(max(renewed.expires, holding.claim.expires))
             message = format_claim(longer, action="land", notes=landing_notes([landing]))
             oid = registry.objects.write(message, parent=holding.oid, at=now)
             after.append(Holding(longer, oid))

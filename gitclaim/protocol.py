@@ -19,7 +19,7 @@ from gitclaim.clock import show_duration
 from gitclaim.errors import GitclaimError, Reason, UnknownOutcomeError, UnreachableError, UsageError
 from gitclaim.names import ClaimId, Oid, RefName
 from gitclaim.refstore.contract import ABSENT, Lost, Refused, Swap, Swapped, Unknown, Value
-from gitclaim.registry import FORMING, Found, Holding, Registry, Standing, covers, in_the_way
+from gitclaim.registry import FORMING, Found, Holding, Registry, Standing, covers, in_the_way, relation
 from gitclaim.resources import Resource, reduced
 
 ATTEMPTS: Final = 5
@@ -503,11 +503,7 @@ class _Taking:
 
 
 def _reason(found: Found, resource: Resource) -> Reason:
-    if found.standing is Standing.MALFORMED:
-        return Reason.MALFORMED
-    if found.ref == resource.ref:
-        return Reason.HELD
-    return Reason.WITHIN if covers(found, resource) else Reason.CONTAINS
+    return Reason.MALFORMED if found.standing is Standing.MALFORMED else relation(found, resource.ref)
 
 
 def _holdings(found: Iterable[Found]) -> tuple[Holding, ...]:

@@ -19,7 +19,7 @@ from gitclaim.claim import (
     whole_seconds,
 )
 from gitclaim.clock import Clock
-from gitclaim.errors import GitclaimError
+from gitclaim.errors import GitclaimError, Reason
 from gitclaim.names import ClaimId, Oid, RefName, Session, printable
 from gitclaim.record import (
     Broken,
@@ -43,7 +43,7 @@ from gitclaim.refstore.contract import (
     Verifier,
     neighbourhood,
 )
-from gitclaim.resources import CLAIMS, Resource
+from gitclaim.resources import CLAIMS, Resource, is_above
 
 FORMING: Final = timedelta(seconds=30)
 """How long an incomplete claim may be one that is just being written."""
@@ -242,7 +242,8 @@ class Registry(NamedTuple):
         session = steps[0].claim.session if steps else self.session
         for step in steps:
             signed = verdicts[step.oid]
-            sound = sound and (not key or signed.key == key or signed.signature is Signature.UNKNOWN)
+            same = not key or signed.key == key or signed.signature is Signature.UNKNOWN
+            sound = sound and same and signed.signature is not Signature.BAD
             key = key or signed.key
             if step.claim.session != session:
                 key, session = "", step.claim.session
@@ -306,11 +307,13 @@ class Registry(NamedTuple):
             landed: what lands together with that.
         """
         claim, now, told = holding.claim, self.clock.now(), tuple(landed)
+        # A step of its life may have had a longer lease than the last one has.
+        until = max((step.claim.lapses() for step in self.life(holding.oid)), default=claim.lapses())
         gone = [Swap(ref, oid, ABSENT) for ref, oid in parts.items()]
-        if now >= claim.lapses() and not told:
+        if now >= until and not told:
             # It is worth nothing any more.
             return gone
-        record = Released(claim.id, holding.oid, self.session, claim.lapses(), told)
+        record = Released(claim.id, holding.oid, self.session, until, told)
         message = format_released(record, title=claim.title)
         oid = self.objects.write(message, parent=holding.oid, at=whole_seconds(now))
         ref = released_ref(claim.id)
@@ -412,6 +415,13 @@ def with_verdict(found: Found, verdict: Verdict | None) -> Found:
         note = f"its key is not trusted here: {verdict.key}" if verdict.key else "nobody vouches for its key"
         return found._replace(standing=Standing.UNTRUSTED, verdict=verdict, note=note)
     return found._replace(verdict=verdict)
+
+
+def relation(found: Found, ref: RefName) -> Reason:
+    """How what was found keeps others from a ref: `HELD` at it, `WITHIN` above it, `CONTAINS` below it."""
+    if found.ref == ref:
+        return Reason.HELD
+    return Reason.CONTAINS if is_above(ref, found.ref) else Reason.WITHIN
 
 
 def in_the_way(found: Iterable[Found], resource: Resource) -> list[Found]:

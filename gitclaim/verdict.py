@@ -16,7 +16,7 @@ from gitclaim.claim import Claim
 from gitclaim.errors import Reason
 from gitclaim.names import ClaimId, RefName, Session
 from gitclaim.policy import Policy, Unclaimed
-from gitclaim.registry import Found, Holding, Standing
+from gitclaim.registry import Found, Holding, Standing, relation
 from gitclaim.resources import PATTERNS, Kind, Resource, ancestors, is_above
 
 
@@ -189,16 +189,8 @@ def _covers(found: Found, path: str) -> bool:
 def _blocks(path: str, foreign: Iterable[Found], change: Change, view: View) -> Iterator[Block]:
     for one in foreign:
         lost = next(iter(_concerned(view.lost, [path])), None)
-        reason = Reason.FENCED if lost else relation(path, one)
+        reason = Reason.FENCED if lost else relation(one, path_ref(path))
         yield Block(path, reason, one, change, lost)
-
-
-def relation(path: str, found: Found) -> Reason:
-    """How what was found stands to the path: `HELD`, `WITHIN` or `CONTAINS`."""
-    ref = path_ref(path)
-    if found.ref == ref:
-        return Reason.HELD
-    return Reason.CONTAINS if is_above(ref, found.ref) else Reason.WITHIN
 
 
 def _without_claim(path: str, change: Change, view: View) -> Block:

@@ -54,7 +54,7 @@ def guard(registry: Registry, push: Push, work: Work, policy: Policy) -> list[Re
     if not isinstance(given, Blocked):
         return []
     refusals = [_unclaimed(block) for block in given.blocks if block.found is None]
-    held = {block.found.claim.id: block.found for block in given.blocks if block.found and block.found.claim}
+    held = {block.found.oid: block.found for block in given.blocks if block.found and block.found.claim}
     proofs = [_Proofs(registry, push, found) for found in held.values()]
     proven = [_with_proofs(change, plain, proofs) for change, plain in zip(push.changes, bare, strict=True)]
     again = judge(registry, [one for one in proven if one], work, policy._replace(unclaimed=Unclaimed.ALLOW))
@@ -94,8 +94,9 @@ class _Proofs:
         claim = found.claim
         refs = {*claim.refs, released_ref(claim.id)} if claim else set()
         pushed = {update.new for update in self._push.updates if update.new and update.ref in refs}
-        # Whether they are the holder's was judged when they were admitted.
-        return [*pushed, *(step.oid for step in self._registry.life(found.oid))]
+        # Whether they are the holder's was judged when they were admitted; but they may be about another claim.
+        about = [oid for oid in pushed if found.oid in self._registry.objects.lineage(oid)]
+        return [*about, *(step.oid for step in self._registry.life(found.oid))]
 
     def _certified(self) -> bool:
         key = self._push.certified
@@ -111,7 +112,9 @@ class _Proofs:
 
 def _with_proofs(change: Change, plain: Change, proofs: Iterable[_Proofs]) -> Change | None:
     """The change with those claims whose work it is proven to be; None where it needs no further look."""
-    claims = {proof.claim for proof in proofs if proof.claim and proof.prove(change)}
+    proven = [(proof.claim, proof.prove(change)) for proof in proofs if proof.claim]
+    # An id stands for as many claims as say that it is theirs.
+    claims = {claim for claim, _ in proven} - {claim for claim, holds in proven if not holds}
     if change.withdrawn:
         left = change.claims - claims
         return plain._replace(claims=frozenset(left)) if left else None

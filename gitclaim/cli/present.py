@@ -78,9 +78,9 @@ def claim_json(claim: Claim, oid: Oid) -> dict[str, Any]:
         "taken": show_time(claim.taken),
         "expires": show_time(claim.expires),
         "purpose": claim.purpose,
-        "branch": None if claim.branch is None else _text(claim.branch),
+        "branch": None if claim.branch is None else as_text(claim.branch),
         "base": claim.base,
-        "patterns": list(map(_text, claim.patterns)),
+        "patterns": list(map(as_text, claim.patterns)),
         "refs": list(claim.refs),
         "oid": oid,
     }
@@ -94,7 +94,7 @@ def holding_json(holding: Holding) -> dict[str, Any]:
 def found_json(found: Found) -> dict[str, Any]:
     """What stands at a ref, in JSON."""
     return {
-        "ref": _text(found.ref),
+        "ref": as_text(found.ref),
         "oid": found.oid,
         "standing": found.standing.value,
         "note": found.note,
@@ -111,7 +111,7 @@ def blocker_json(blocker: Blocker) -> dict[str, Any]:
         "resource": blocker.resource.spec,
         "reason": blocker.reason.value,
         "claim": claim_json(found.claim, found.oid) if found.claim else None,
-        "ref": _text(found.ref),
+        "ref": as_text(found.ref),
         "standing": found.standing.value,
         "note": found.note,
     }
@@ -231,5 +231,6 @@ def argument(resource: Resource, style: Style) -> str:
     return quote(resource.text if bare else f"path:{resource.text}")
 
 
-def _text(ref: str) -> str:
-    return ref.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+def as_text(name: str) -> str:
+    """A name as JSON can carry it: what is not UTF-8 is replaced."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -9,14 +9,15 @@ from typing import Any, Final
 
 from gitclaim.change import Change
 from gitclaim.claim import Claim
-from gitclaim.cli.present import Style, argument, blocker_lines, claim_json
+from gitclaim.cli.present import Style, argument, as_text, blocker_lines, claim_json
 from gitclaim.clock import show_duration
 from gitclaim.enforcing import Ruling
 from gitclaim.errors import Reason
 from gitclaim.names import printable
 from gitclaim.protocol import Blocker
+from gitclaim.registry import relation
 from gitclaim.resources import Kind, Resource
-from gitclaim.verdict import Allowed, Block, Blocked, relation
+from gitclaim.verdict import Allowed, Block, Blocked, path_ref
 
 _SHOWN: Final = 5
 _GLOBS: Final = re.compile(r"[*?\[\\]")
@@ -52,7 +53,7 @@ def ruling_json(ruling: Ruling, ways: Iterable[str] = ()) -> dict[str, Any]:
     return {
         "blocks": list(map(_block_json, verdict.blocks)) if isinstance(verdict, Blocked) else [],
         "own": [holding.claim.id for holding in verdict.own],
-        "unclaimed": list(map(_text, allowed.unclaimed)),
+        "unclaimed": list(map(as_text, allowed.unclaimed)),
         "lost": list(map(_lost_json, allowed.lost)),
         "ways": list(ways),
         "age": ruling.age,
@@ -125,7 +126,7 @@ def unclaimed_line(paths: Sequence[str]) -> str:
 
 def _blockers(blocks: Iterable[Block]) -> list[Blocker]:
     return [
-        Blocker(Resource(Kind.PATH, block.path), relation(block.path, block.found), block.found)
+        Blocker(Resource(Kind.PATH, block.path), relation(block.found, path_ref(block.path)), block.found)
         for block in blocks
         if block.found
     ]
@@ -191,7 +192,7 @@ def _spec(path: str) -> str:
 def _block_json(block: Block) -> dict[str, Any]:
     found = block.found
     return {
-        "path": _text(block.path),
+        "path": as_text(block.path),
         "reason": block.reason,
         "commit": block.change.commit,
         "claim": claim_json(found.claim, found.oid) if found and found.claim else None,
@@ -202,7 +203,3 @@ def _block_json(block: Block) -> dict[str, Any]:
 
 def _lost_json(claim: Claim) -> dict[str, Any]:
     return {"id": claim.id, "resources": [resource.spec for resource in claim.resources]}
-
-
-def _text(path: str) -> str:
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
