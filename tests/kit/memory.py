@@ -15,7 +15,7 @@ from itertools import count
 from typing import Final, Literal
 
 from gitclaim.claim import MESSAGE_LIMIT, Claim, format_claim, whole_seconds
-from gitclaim.names import ClaimId, Oid, RefName, Session
+from gitclaim.names import NOBODY, ClaimId, Oid, RefName, Session
 from gitclaim.protocol import Request
 from gitclaim.refstore.contract import (
     LINEAGE,
@@ -32,6 +32,7 @@ from gitclaim.refstore.contract import (
 from gitclaim.refstore.memory import MemoryRefs, MemoryStore
 from gitclaim.registry import Registry
 from gitclaim.resources import Resource, parse_argument
+from gitclaim.trust import Trust, TrustMode
 
 EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 START: Final = datetime(2026, 11, 21, 3, 0, 0, tzinfo=UTC)
@@ -226,6 +227,14 @@ class World:
             jitter=lambda: 0.5,
         )
 
+    def server(self, trust: Trust | None = None) -> Registry:
+        """The registry as its server sees it at a push: up to date, nobody's session, by what was decided."""
+        known = trust is not None and trust.mode is not TrustMode.ANY
+        trusted = frozenset({*trust.keys, *trust.maintainers}) if trust and known else None
+        registry = self.session("server", trusted=trusted)._replace(session=NOBODY)
+        registry.store.sync()
+        return registry
+
     def plant(self, raw: bytes | str, *names: str, kind: str = "commit") -> Oid:
         """Put an object at refs as a stranger's git would, without asking anybody."""
         data = raw.encode() if isinstance(raw, str) else raw
@@ -297,12 +306,13 @@ def _signature(key: str, head: str, message: str) -> str:
 def _verdict(raw: bytes | str) -> Verdict:
     if isinstance(raw, str):
         return Verdict(Signature.UNKNOWN)
-    head, _, message = raw.decode().partition("\n\n")
+    head, _, message = raw.decode("utf-8", "surrogateescape").partition("\n\n")
     head, signed, line = head.partition("gpgsig ")
     key, _, signature = line.partition(" ")
     if not signed:
         return Verdict(Signature.BAD)
     if key == "unknown":
         return Verdict(Signature.UNKNOWN, key)
-    good = signature == sha256(f"{key}\n{head}\n{message}".encode()).hexdigest()
+    text = f"{key}\n{head}\n{message}".encode("utf-8", "surrogateescape")
+    good = signature == sha256(text).hexdigest()
     return Verdict(Signature.GOOD if good else Signature.BAD, key)
