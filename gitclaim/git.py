@@ -262,16 +262,16 @@ def remote_refs(done: Completed) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows if len(row) == 2]  # noqa: PLR2004 - object, ref
 
 
-def contents(git: Git, names: Sequence[str], *, limit: int) -> list[bytes | None]:
-    """The bytes of the blobs of these names; None for what is none, or is larger than that many bytes."""
-    asked = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
-    lines = git.run("cat-file", "--batch-check=%(objecttype) %(objectsize)", stdin=asked).text.split("\n")[:-1]
-    found: list[bytes | None] = []
-    for name, line in zip(names, lines, strict=True):
-        kind, _, size = line.rpartition(" ")
-        fits = kind == "blob" and int(size) <= limit
-        found.append(git.run("cat-file", "blob", name).out if fits else None)
-    return found
+def file_text(git: Git, name: str) -> str | None:
+    """The text of a file in a commit, named like `HEAD:.gitclaim.yaml`.
+
+    None where there is none, or it is larger than any that is meant for us: a megabyte.
+    """
+    asked = f"{name}\n".encode("utf-8", "surrogateescape")
+    answer = git.run("cat-file", "--batch-check=%(objecttype) %(objectsize)", stdin=asked).text.split()
+    if answer[:1] != ["blob"] or int(answer[1]) > 1 << 20:
+        return None
+    return git.run("cat-file", "blob", name).out.decode("utf-8", "replace")
 
 
 def tracked(git: Git, pathspecs: Sequence[str], *, top: str) -> list[str]:

@@ -70,7 +70,7 @@ class Touched:
         except (FileNotFoundError, UnicodeDecodeError):
             lines = []
             names = [key.removeprefix(_GITHEAD) for key in environ if key.startswith(_GITHEAD)] if automatic else []
-            lines += self._known(sorted(names))
+            lines += self.known(sorted(names))
         try:
             return tuple(dict.fromkeys(Oid(line) for line in lines if line != self.place.head))
         except ValueError as error:
@@ -116,13 +116,13 @@ class Touched:
             ask: whether the remote is asked what it has, beside what is known here.
         """
         old = [update.old for update in updates if update.old]
-        theirs = self._known([*old, *self._tracked(alike, counts), *self._shallow()])
+        theirs = self.known([*old, *self._tracked(alike, counts), *self._shallow()])
         if ask or not theirs:
             # Pushed to a URL, or for the first time: only the remote itself can tell what it has.
             done = self.git.call("ls-remote", "--quiet", "--heads", "--tags", "--end-of-options", remote)
             listed = questions.remote_refs(done)
-            theirs += self._known([oid for oid, ref in listed if counts(ref.removesuffix("^{}"))])
-        new = self._known([update.new for update in updates if update.new])
+            theirs += self.known([oid for oid, ref in listed if counts(ref.removesuffix("^{}"))])
+        new = self.known([update.new for update in updates if update.new])
         return self._listed([*new, *(f"^{oid}" for oid in theirs)])
 
     def arriving(self, updates: Sequence[Update], counts: Callable[[str], bool]) -> tuple[list[Change], list[Oid]]:
@@ -134,13 +134,13 @@ class Touched:
         """
         listed = self.git.run("for-each-ref", "--format=%(objectname) %(refname)").text.split("\n")[:-1]
         rows = (line.partition(" ") for line in listed)
-        there = self._known([oid for oid, _, ref in rows if counts(ref)])
-        new = self._known([update.new for update in updates if update.new])
+        there = self.known([oid for oid, _, ref in rows if counts(ref)])
+        new = self.known([update.new for update in updates if update.new])
         return self._listed([*new, *(f"^{oid}" for oid in there)]), there
 
     def reach(self, tips: Iterable[Oid], there: Iterable[Oid]) -> set[Oid]:
         """The commits that lead up to these, as far as they are here, without those that were there before."""
-        known = self._known(list(tips))
+        known = self.known(list(tips))
         if not known:
             return set()
         question = "".join(f"{revision}\n" for revision in (*known, *(f"^{oid}" for oid in there)))
@@ -150,7 +150,7 @@ class Touched:
         """The commits a forced push takes off a ref, each with what of it the ref then has otherwise."""
         found = []
         for update in updates:
-            old, new = (self._known([oid] if oid else []) for oid in (update.old, update.new))
+            old, new = (self.known([oid] if oid else []) for oid in (update.old, update.new))
             gone = self._listed([*old, f"^{new[0]}"]) if old and new else []
             if gone:
                 differs = set(_split(self.git.run("diff-tree", "--name-only", *_COMPARED, old[0], new[0]).out))
@@ -179,7 +179,7 @@ class Touched:
         )
         return Oid(done.text.strip()) if done.code == 0 else None
 
-    def is_above(self, old: Oid, new: Oid) -> bool:
+    def is_above(self, old: Oid, new: str) -> bool:
         """Whether a branch at the old commit may simply go on to the new one."""
         return self.git.run("merge-base", "--is-ancestor", old, new, codes=(0, 1)).code == 0
 
@@ -193,55 +193,6 @@ class Touched:
                 return where
         return None
 
-    def merged(self, claims: Mapping[ClaimId, Sequence[Oid]], since: datetime, branch: str) -> set[ClaimId]:
-        """Those of the claims whose work is in a branch.
-
-        It is, if the branch has a commit that names the claim, or one that was landed under it, and no branch of this
-        clone has work under it that this one lacks, be it as another commit or as a part of a larger one.
-
-        Args:
-            claims: each with the commits that were landed under it.
-            since: when the first of the claims was taken.
-            branch: the branch, in full.
-        """
-        known = set(self._known([oid for landed in claims.values() for oid in landed]))
-        # A branch is long, and a commit with a wrong date only looks as if it had not arrived.
-        there = self._naming(claims, f"--since={since.isoformat()}", branch)
-        elsewhere = self._naming(claims, "--branches", "HEAD", f"^{branch}")
-        found = set()
-        for claim, landed in claims.items():
-            arrived = claim in there or any(oid in known and self._holds(branch, oid) for oid in landed)
-            if arrived and self._same(elsewhere.get(claim, []), branch):
-                found.add(claim)
-        return found
-
-    def _holds(self, branch: str, oid: Oid) -> bool:
-        return self.git.run("merge-base", "--is-ancestor", oid, branch, codes=(0, 1)).code == 0
-
-    def _naming(self, claims: Iterable[ClaimId], *revisions: str) -> dict[ClaimId, list[Oid]]:
-        """The commits of those revisions that name each claim, the youngest first."""
-        asked = set(claims)
-        # A merge that makes one commit of several quotes their messages: the line need not be a trailer any more.
-        grep = f"^[[:space:]]*Claim: ?({'|'.join(sorted(asked))})"
-        options = ("--topo-order", "--extended-regexp", f"--grep={grep}")
-        done = self.git.run(
-            "log", "--no-show-signature", "--no-patch", *options, "--format=%H%n%B%x00", *revisions, "--"
-        )
-        found: dict[ClaimId, list[Oid]] = {}
-        for entry in done.text.split("\0")[:-1]:
-            commit, *lines = entry.strip("\n").split("\n")
-            for claim in _claims(",".join(line.partition("Claim:")[2] for line in lines)):
-                if claim in asked:
-                    found.setdefault(claim, []).append(Oid(commit))
-        return found
-
-    def _same(self, commits: Sequence[Oid], branch: str) -> bool:
-        """Whether a branch has everything as these commits left it, the youngest first."""
-        if not commits:
-            return True
-        paths = {path for commit in commits for one in self.between(f"{commit}^!") for path in one.paths}
-        return self.entries(commits[0], sorted(paths)) == self.entries(branch, sorted(paths))
-
     def between(self, revisions: str) -> list[Change]:
         """The commits of a range like `A..B`, each with what it touches.
 
@@ -251,11 +202,11 @@ class Touched:
         done = self.git.run("rev-parse", "--revs-only", "--end-of-options", revisions, codes=(0, 128))
         revs = done.text.split()
         ends = list(dict.fromkeys(rev.removeprefix("^") for rev in revs))
-        if done.code or not revs or len(self._known(ends)) != len(ends):
+        if done.code or not revs or len(self.known(ends)) != len(ends):
             raise GitclaimError(
                 f"no range of commits: {printable(revisions)}", hint="write it like origin/main..HEAD; is it fetched?"
             )
-        return self._listed([*revs, *(f"^{oid}" for oid in self._known(self._shallow()))])
+        return self._listed([*revs, *(f"^{oid}" for oid in self.known(self._shallow()))])
 
     def dropped(self, change: Change, paths: Iterable[str]) -> set[str]:
         """See `Work.dropped`."""
@@ -399,7 +350,7 @@ class Touched:
         answers = iter(sides)
         return [_merged(change, [next(answers) for _ in change.parents or (None,)]) for change in changes]
 
-    def _known(self, names: Sequence[str]) -> list[Oid]:
+    def known(self, names: Sequence[str]) -> list[Oid]:
         """The commits behind those names that are here, tags followed; what is none is left out."""
         asked = list(dict.fromkeys(names))
         if not asked:
@@ -491,7 +442,7 @@ def _parsed(line: str) -> Change:
             commit=Oid(commit),
             parents=tuple(map(Oid, parents.split())),
             at=_moment(date),
-            claims=frozenset(_claims(claims)),
+            claims=frozenset(claim_ids(claims)),
         )
     except ValueError as error:
         raise GitclaimError(
@@ -507,7 +458,8 @@ def _moment(seconds: str) -> datetime:
         return _LAST
 
 
-def _claims(trailers: str) -> Iterable[ClaimId]:
+def claim_ids(trailers: str) -> Iterable[ClaimId]:
+    """The claims that trailers name, between commas."""
     for text in trailers.split(","):
         try:
             yield ClaimId(text.strip())

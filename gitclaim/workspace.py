@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from shlex import quote
@@ -15,9 +15,9 @@ from gitclaim.clock import Clock
 from gitclaim.errors import GitclaimError, UnreachableError, UsageError
 from gitclaim.git import Git, Place
 from gitclaim.identity import Identity, MadeName, identify
-from gitclaim.ledger import FileLedger, NoLedger
+from gitclaim.ledger import FileLedger
 from gitclaim.mirror import EMBEDDED, Mirror, Stamp, read_stamp, write_stamp
-from gitclaim.names import NOBODY, RefName, printable
+from gitclaim.names import ClaimId, Oid, RefName, printable
 from gitclaim.objects import GitObjects
 from gitclaim.record import RECORDS
 from gitclaim.refstore.contract import ABSENT, RefStore, Swap, is_work
@@ -26,7 +26,7 @@ from gitclaim.refstore.local import LocalStore
 from gitclaim.refstore.remote import RemoteStore
 from gitclaim.registry import Holding, Registry, Standing
 from gitclaim.resources import CLAIMS, PATTERNS, Resource
-from gitclaim.settings import FILE, Settings, Target, read_served, read_settings, read_trust, target_of
+from gitclaim.settings import FILE, Settings, Target, read_settings, read_trust, target_of
 from gitclaim.signing import signer_for
 from gitclaim.state import State
 from gitclaim.touched import Touched
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from gitclaim.githook import HookPlace, Written
     from gitclaim.health import Facts
 
-_SERVED: Final = "the server's default branch"
 _URL: Final = re.compile(r"remote\..+\.url").fullmatch
 
 
@@ -94,12 +93,7 @@ class Workspace(NamedTuple):
         Raises:
             GitclaimError: there is none, git is missing, or a setting makes no sense.
         """
-        try:
-            finding = questions.discover(around.cwd, around.environ)
-            configuring = questions.start_config(around.cwd, around.environ)
-        except FileNotFoundError as error:
-            raise GitclaimError("git is not installed", hint="gitclaim asks the git program, 2.34 or newer") from error
-        place, config = questions.placed(finding.finish()), questions.configured(configuring.finish())
+        place, config = found_around(around)
         settings = read_settings(config, _root(place))
         if hurried:
             settings = settings._replace(timeout=min(settings.timeout, settings.policy.budget))
@@ -109,57 +103,10 @@ class Workspace(NamedTuple):
             place=place,
             config=config,
             settings=settings,
-            git=_git(around, place, config, settings),
+            git=open_git(around, place, config, settings),
             state=state,
             identity=identify(around.session, around.environ, settings.session_variables, _made(around, place, config)),
         )
-
-    @classmethod
-    def serve(cls, around: Surroundings, scratch: str) -> Self:
-        """The repository that receives a push, as its server sees it: nothing is written into it.
-
-        Args:
-            around: what git started the hook in.
-            scratch: where files may be kept for a moment.
-
-        Raises:
-            GitclaimError: there is none, git is missing, or a setting makes no sense.
-        """
-        try:
-            finding = questions.discover(around.cwd, around.environ)
-            configuring = questions.start_config(around.cwd, around.environ)
-        except FileNotFoundError as error:
-            raise GitclaimError("git is not installed", hint="gitclaim asks the git program, 2.34 or newer") from error
-        place, config = questions.placed(finding.finish()), questions.configured(configuring.finish())
-        # What is pushed lies apart, and what this repository borrows from others with it.
-        place = place._replace(top=None)
-        git = _git(around, place, config, Settings(Target(EMBEDDED, EMBEDDED), EMBEDDED, ""))
-        git = git._replace(env={**git.env, **questions.quarantine(around.environ)})
-        text = _blob(git, f"HEAD:{FILE}")
-        settings = read_served(config, text, _SERVED)
-        identity = Identity(NOBODY, "a server")
-        return cls(around, place, config, settings, git, State(scratch), identity)
-
-    def served_trust(self, revision: str = "HEAD") -> Trust:
-        """What was decided on the branch a server calls its default, or would be once it has that revision.
-
-        Raises:
-            GitclaimError: it makes no sense.
-        """
-        source = _SERVED if revision == "HEAD" else f"the new commit {revision[:12]}"
-        text = _blob(self.git, f"{revision}:{FILE}")
-        if text is not None:
-            read_served(self.config, text, source)
-        return read_trust(self.config, text, lambda name: _blob(self.git, f"{revision}:{name}"), source)
-
-    def served_registry(self, trust: Trust) -> Registry:
-        """The registry in this repository, as its server sees it."""
-        registry = self._registry(self.settings.target, LocalStore(self.git), lambda: trust)
-        return registry._replace(ledger=NoLedger())
-
-    def default_ref(self) -> str:
-        """The branch that HEAD names, whether it exists yet or not."""
-        return self.git.run("symbolic-ref", "--quiet", "HEAD", codes=(0, 1)).text.strip()
 
     def registry(self, *, taking: bool = False) -> Registry:
         """The registry, as this session sees it.
@@ -173,18 +120,18 @@ class Workspace(NamedTuple):
         target = self.settings.target
         trust = self._reading_trust() if taking else self.trust
         self._settle_mirror(target)
-        return self._registry(target, self._store(target), trust)
+        return self.registry_of(target, self._store(target), trust)
 
     def embedded(self) -> Registry:
         """The registry inside the repository itself, whatever is configured."""
-        return self._registry(Target(EMBEDDED, EMBEDDED), LocalStore(self.git))
+        return self.registry_of(Target(EMBEDDED, EMBEDDED), LocalStore(self.git))
 
     def beside_mirror(self) -> Registry:
         """The registry, seen without touching the clone's own refs."""
         target = self.settings.target
         if target.embedded:
             return self.embedded()
-        return self._registry(target, ListedStore(self.git, self.state, target=target.name, name=target.url))
+        return self.registry_of(target, ListedStore(self.git, self.state, target=target.name, name=target.url))
 
     def facts(self, python: str) -> "Facts":
         """What there is to know about this clone without asking its registry.
@@ -267,7 +214,7 @@ class Workspace(NamedTuple):
 
     def _decided(self, branch: str | None) -> Trust:
         def file(name: str) -> str | None:
-            return _blob(self.git, f"{branch}:{name}") if branch else None
+            return questions.file_text(self.git, f"{branch}:{name}") if branch else None
 
         return read_trust(self.config, file(FILE), file, printable(branch or "no branch"))
 
@@ -325,6 +272,13 @@ class Workspace(NamedTuple):
     def distrust_key(self, text: str) -> None:
         """Trust a key no longer, given as it was written."""
         self.git.run("config", "--local", "--fixed-value", "--unset-all", "gitclaim.trustedKey", text, codes=(0, 5))
+
+    def merged(self, claims: Mapping[ClaimId, Sequence[Oid]], since: datetime, branch: str) -> set[ClaimId]:
+        """Those of the claims whose work is in a branch; see `merged.merged`."""
+        # Imported late: only `release --merged` asks.
+        from gitclaim.merged import merged  # noqa: PLC0415
+
+        return merged(self.touched(), claims, since, branch)
 
     def resource(self, text: str) -> Resource:
         """The resource a person named.
@@ -443,7 +397,8 @@ class Workspace(NamedTuple):
         # No lease is longer than 30 days; a claim that was renewed has another object, and another verdict.
         self.state.prune(now, timedelta(days=60), "verdicts")
 
-    def _registry(self, target: Target, store: RefStore, trust: Callable[[], Trust] | None = None) -> Registry:
+    def registry_of(self, target: Target, store: RefStore, trust: Callable[[], Trust] | None = None) -> Registry:
+        """The registry that is kept in that store, as this session sees it."""
         signer = signer_for(self.config, self.state, self.git.env)
         return Registry(
             name=target.url,
@@ -491,6 +446,20 @@ class Workspace(NamedTuple):
         return next(filter(None, names), self.identity.session), next(filter(None, mails), "gitclaim@localhost")
 
 
+def found_around(around: Surroundings) -> tuple[Place, dict[str, list[str]]]:
+    """Where the repository around the current directory lies, and git's configuration there.
+
+    Raises:
+        GitclaimError: there is none, or git is missing.
+    """
+    try:
+        finding = questions.discover(around.cwd, around.environ)
+        configuring = questions.start_config(around.cwd, around.environ)
+    except FileNotFoundError as error:
+        raise GitclaimError("git is not installed", hint="gitclaim asks the git program, 2.34 or newer") from error
+    return questions.placed(finding.finish()), questions.configured(configuring.finish())
+
+
 def _root(place: Place) -> str | None:
     """Where `.gitclaim.yaml` lies: the root of the work tree, also where git was only told of the git directory."""
     top = place.top
@@ -498,12 +467,6 @@ def _root(place: Place) -> str | None:
         return top
     ordinary = place.git_dir == place.common_dir and os.path.basename(place.common_dir) == ".git"
     return os.path.dirname(place.common_dir) if ordinary else top
-
-
-def _blob(git: Git, name: str) -> str | None:
-    """The text of a file in a commit; None where there is none, or it is larger than any of ours."""
-    (data,) = questions.contents(git, [name], limit=1 << 20)
-    return None if data is None else data.decode("utf-8", "replace")
 
 
 def _short(claim: Claim) -> str:
@@ -514,7 +477,8 @@ def _last(config: Mapping[str, list[str]], *keys: str) -> list[str | None]:
     return [config[key][-1] if key in config else None for key in keys]
 
 
-def _git(around: Surroundings, place: Place, config: Mapping[str, list[str]], settings: Settings) -> Git:
+def open_git(around: Surroundings, place: Place, config: Mapping[str, list[str]], settings: Settings) -> Git:
+    """The git program on a repository, in our environment."""
     env = questions.clean_environment(around.environ, interactive=around.interactive)
     if not around.interactive:
         env.update(questions.ssh_without_prompts(around.environ, *_last(config, "core.sshcommand")))

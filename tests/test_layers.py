@@ -18,10 +18,10 @@ FLOORS: Final = {
     "contract": "refstore.contract",
     "edges": (
         "process git objects signing verifying sshsig settings identity worktree probes state mirror ledger touched"
-        " hookfiles refstore refstore.local refstore.memory refstore.remote refstore.listed refstore.locks"
+        " merged hookfiles refstore refstore.local refstore.memory refstore.remote refstore.listed refstore.locks"
     ),
     "rules": "registry protocol holding breaking sweep moving doctor verdict enforcing land admission wall",
-    "root": "workspace",
+    "root": "workspace serving",
     "doors": "__main__ cli cli.* hooks hooks.*",
     "package": "__init__",
 }
@@ -31,7 +31,7 @@ MAY_IMPORT: Final = {
     "contract": {"words", "contract"},
     "edges": {"words", "contract", "edges"},
     "rules": {"words", "contract", "rules"},
-    "root": {"words", "contract", "edges", "rules"},
+    "root": {"words", "contract", "edges", "rules", "root"},
     "doors": {"words", "rules", "root", "doors", "package"},
     "package": set[str](),
 }

@@ -10,6 +10,7 @@ from gitclaim.cli.hooked import hook_names, hook_options, hook_place, written_js
 from gitclaim.errors import GitclaimError
 from gitclaim.githook import HUSKY_WAY, Manager
 from gitclaim.names import printable
+from gitclaim.serving import Server
 
 _NOTES: Final = {
     Manager.PRE_COMMIT: "note: pre-commit's hooks run after these; or name these in .pre-commit-config.yaml instead",
@@ -37,7 +38,7 @@ def command(*, door: Door, shared: bool, server: bool, **chosen: Any) -> Answer:
         )
     if server:
         # Said now, and not at the next push: with settings that make no sense it lets nothing in.
-        workspace.served_trust()
+        Server.open(workspace.around, "").trust()
     place = hook_place(workspace, shared=shared)
     if place.off:
         raise GitclaimError(

@@ -57,5 +57,5 @@ def _merged(workspace: Workspace, registry: Registry) -> list[Holding]:
         )
     landed = {holding.claim.id: registry.landed(holding.oid) for holding in holdings}
     since = min((holding.claim.taken for holding in holdings), default=registry.clock.now())
-    merged = workspace.touched().merged(landed, since, branch)
+    merged = workspace.merged(landed, since, branch)
     return [holding for holding in holdings if holding.claim.id in merged]

@@ -10,8 +10,9 @@ from gitclaim.change import Update
 from gitclaim.errors import Exit, GitclaimError
 from gitclaim.hooks.door import Hook
 from gitclaim.names import Oid, printable
+from gitclaim.serving import Server
 from gitclaim.wall import Push, guard
-from gitclaim.workspace import Surroundings, Workspace
+from gitclaim.workspace import Surroundings
 
 _SHOWN: Final = 10
 _CERTIFIED: Final = frozenset({"G", "U"})
@@ -39,7 +40,7 @@ def judged(hook: Hook, lines: bytes) -> list[Refusal]:
     updates = list(parsed(lines.decode("utf-8", "surrogateescape")))
     with _scratch(hook) as scratch:
         around = Surroundings(hook.cwd, hook.environ, interactive=False, clock=hook.clock, nonce=hook.nonce)
-        return _judged(Workspace.serve(around, scratch), updates, hook.environ)
+        return _judged(Server.open(around, scratch), updates, hook.environ)
 
 
 def refusal_lines(refusals: Sequence[Refusal]) -> list[str]:
@@ -69,21 +70,21 @@ def parsed(text: str) -> Iterator[Update]:
             raise GitclaimError(f"not a line for a pre-receive hook: {printable(line)[:200]}") from error
 
 
-def _judged(workspace: Workspace, updates: Sequence[Update], environ: Mapping[str, str]) -> list[Refusal]:
+def _judged(server: Server, updates: Sequence[Update], environ: Mapping[str, str]) -> list[Refusal]:
     if not updates:
         return []
-    trust = workspace.served_trust()
-    registry = workspace.served_registry(trust)
+    trust = server.trust()
+    registry = server.registry(trust)
     refusals = admit(registry, [update for update in updates if is_ours(update.ref)], trust)
     # One that breaks the rules of claims is not looked at any further: it would only take time.
     if refusals:
         return refusals
-    refusals = list(_decisions(workspace, updates))
-    policy = workspace.settings.policy
+    refusals = list(_decisions(server, updates))
+    policy = server.policy
     work = [update for update in updates if _is_work(update.ref) and policy.guards(update.ref)]
     if refusals or not work:
         return refusals
-    touched = workspace.touched()
+    touched = server.touched()
     changes, there = touched.arriving(work, lambda ref: _is_work(ref) and policy.guards(ref))
     changes += touched.withdrawn(work)
     push = Push(updates, changes, _certified(environ), lambda tips: touched.reach(tips, there))
@@ -95,13 +96,13 @@ def _is_work(ref: str) -> bool:
     return not is_ours(ref) and not ref.startswith("refs/notes/")
 
 
-def _decisions(workspace: Workspace, updates: Sequence[Update]) -> Iterator[Refusal]:
+def _decisions(server: Server, updates: Sequence[Update]) -> Iterator[Refusal]:
     """What is wrong with what would be decided from then on: nobody could push any more, to mend it."""
-    default = workspace.default_ref()
+    default = server.default_ref()
     for update in updates:
         if update.ref == default and update.new:
             try:
-                workspace.served_trust(update.new)
+                server.trust(update.new)
             except GitclaimError as error:
                 yield Refusal(update.ref, error.message, error.hint or "")
 
