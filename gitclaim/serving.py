@@ -54,6 +54,15 @@ class Server(NamedTuple):
         """What was decided about work."""
         return self.workspace.settings.policy
 
+    def policy_at(self, revision: str) -> Policy:
+        """What would be decided about work once the default branch has that revision.
+
+        Raises:
+            GitclaimError: it makes no sense.
+        """
+        text = questions.file_text(self.workspace.git, f"{revision}:{FILE}")
+        return read_served(self.workspace.config, text, f"the new commit {revision[:12]}").policy
+
     def touched(self) -> Touched:
         """Asks git what is touched."""
         return self.workspace.touched()
@@ -62,12 +71,11 @@ class Server(NamedTuple):
         """What was decided about claims on the default branch, or would be once it has that revision.
 
         Raises:
-            GitclaimError: it makes no sense, or what was decided about work there does not.
+            GitclaimError: it makes no sense.
         """
         git, config = self.workspace.git, self.workspace.config
         source = _DEFAULT if revision == "HEAD" else f"the new commit {revision[:12]}"
         text = questions.file_text(git, f"{revision}:{FILE}")
-        read_served(config, text, source)
         return read_trust(config, text, lambda name: questions.file_text(git, f"{revision}:{name}"), source)
 
     def registry(self, trust: Trust) -> Registry:

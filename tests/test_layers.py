@@ -20,7 +20,7 @@ FLOORS: Final = {
         "process git objects signing verifying sshsig settings identity worktree probes state mirror ledger touched"
         " merged hookfiles refstore refstore.local refstore.memory refstore.remote refstore.listed refstore.locks"
     ),
-    "rules": "registry protocol holding breaking sweep moving doctor verdict enforcing land admission wall",
+    "rules": "registry protocol holding breaking sweep moving doctor verdict enforcing land admission deciding wall",
     "root": "workspace serving",
     "doors": "__main__ cli cli.* hooks hooks.*",
     "package": "__init__",

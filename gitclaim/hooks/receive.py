@@ -7,9 +7,11 @@ from typing import Final
 
 from gitclaim.admission import Refusal, admit, is_ours
 from gitclaim.change import Update
+from gitclaim.deciding import Decision, Turn, confirm
 from gitclaim.errors import Exit, GitclaimError
 from gitclaim.hooks.door import Hook
 from gitclaim.names import Oid, printable
+from gitclaim.registry import Registry
 from gitclaim.serving import Server
 from gitclaim.wall import Push, guard
 from gitclaim.workspace import Surroundings
@@ -79,7 +81,8 @@ def _judged(server: Server, updates: Sequence[Update], environ: Mapping[str, str
     # One that breaks the rules of claims is not looked at any further: it would only take time.
     if refusals:
         return refusals
-    refusals = list(_decisions(server, updates))
+    certified = _certified(environ)
+    refusals = list(_decisions(server, registry, updates, Decision(trust, server.policy), certified))
     policy = server.policy
     work = [update for update in updates if _is_work(update.ref) and policy.guards(update.ref)]
     if refusals or not work:
@@ -87,7 +90,7 @@ def _judged(server: Server, updates: Sequence[Update], environ: Mapping[str, str
     touched = server.touched()
     changes, there = touched.arriving(work, lambda ref: _is_work(ref) and policy.guards(ref))
     changes += touched.withdrawn(work)
-    push = Push(updates, changes, _certified(environ), lambda tips: touched.reach(tips, there))
+    push = Push(updates, changes, certified, lambda tips: touched.reach(tips, there))
     return guard(registry, push, touched, policy)
 
 
@@ -96,15 +99,19 @@ def _is_work(ref: str) -> bool:
     return not is_ours(ref) and not ref.startswith("refs/notes/")
 
 
-def _decisions(server: Server, updates: Sequence[Update]) -> Iterator[Refusal]:
-    """What is wrong with what would be decided from then on: nobody could push any more, to mend it."""
+def _decisions(
+    server: Server, registry: Registry, updates: Sequence[Update], now: Decision, certified: str
+) -> Iterator[Refusal]:
+    """What is wrong with what would be decided from then on; nonsense would keep everybody from mending it."""
     default = server.default_ref()
     for update in updates:
         if update.ref == default and update.new:
             try:
-                server.trust(update.new)
+                then = Decision(server.trust(update.new), server.policy_at(update.new))
             except GitclaimError as error:
                 yield Refusal(update.ref, error.message, error.hint or "")
+            else:
+                yield from confirm(registry, updates, Turn(default, update.new, now, then), certified)
 
 
 def _certified(environ: Mapping[str, str]) -> str:

@@ -1,0 +1,80 @@
+"""Deciding: who may change what a server goes by, once it lists maintainers (docs/server.md)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gitclaim.admission import Refusal, is_ours
+from gitclaim.change import Update
+from gitclaim.names import Oid, RefName
+from gitclaim.policy import Policy
+from gitclaim.record import Landing
+from gitclaim.refstore.contract import Signature
+from gitclaim.registry import Registry
+from gitclaim.trust import Trust
+
+
+class Decision(NamedTuple):
+    """What was decided, about claims and about work.
+
+    Args:
+        trust: about claims.
+        policy: about work.
+    """
+
+    trust: Trust
+    policy: Policy
+
+
+class Turn(NamedTuple):
+    """A push that moves the default branch.
+
+    Args:
+        ref: the branch.
+        tip: where it goes.
+        now: what is decided.
+        then: what would be.
+    """
+
+    ref: str
+    tip: Oid
+    now: Decision
+    then: Decision
+
+
+def confirm(registry: Registry, updates: Sequence[Update], turn: Turn, certified: str) -> list[Refusal]:
+    """Judge a push that moves the default branch: what is not refused may come in.
+
+    A maintainer's key has to stand behind another decision: it signed the commit that is the branch's tip then, or
+    certified the push, or a claim of a maintainer's lands it.
+
+    Args:
+        registry: where claims stand before the push.
+        updates: everything it does.
+        turn: what it does to the default branch.
+        certified: the key that certified the push, empty if none did.
+    """
+    now, then = (one._replace(trust=one.trust._replace(source="")) for one in (turn.now, turn.then))
+    keys = now.trust.maintainers
+    if now == then or not keys or _is_among(certified, keys) or _signers(registry, updates, turn) & keys:
+        return []
+    return [
+        Refusal(
+            turn.ref,
+            "it changes what was decided in .gitclaim.yaml, and only a maintainer may",
+            "a maintainer signs that commit, or claims the file and lands it: gitclaim take .gitclaim.yaml",
+        )
+    ]
+
+
+def _signers(registry: Registry, updates: Sequence[Update], turn: Turn) -> set[str]:
+    """The keys that stand behind a branch's new tip: that of its own signature, and those of claims that land it."""
+    landing = Landing(RefName(turn.ref), turn.tip)
+    claims = [update.new for update in updates if update.new and is_ours(update.ref)]
+    vouching = [turn.tip, *(oid for oid in dict.fromkeys(claims) if landing in registry.landings(oid))]
+    verdicts = registry.verifier.verify(vouching).values()
+    return {one.key for one in verdicts if one.signature is Signature.GOOD and one.key}
+
+
+def _is_among(certified: str, keys: frozenset[str]) -> bool:
+    # git gives the whole fingerprint of an ssh key, and the last half of an openpgp key's.
+    return bool(certified) and any(key == certified or key.endswith(certified.upper()) for key in keys)
