@@ -108,17 +108,17 @@ class Workspace(NamedTuple):
             identity=identify(around.session, around.environ, settings.session_variables, _made(around, place, config)),
         )
 
-    def registry(self, *, taking: bool = False) -> Registry:
+    def registry(self, *, signing: bool = False) -> Registry:
         """The registry, as this session sees it.
 
         Args:
-            taking: whether it is asked for something, so that it matters for sure whose signatures count.
+            signing: whether something will be signed, so that it matters for sure whose signatures count.
 
         Raises:
             GitclaimError: switching to it would drop live claims of the repository's own.
         """
         target = self.settings.target
-        trust = self._reading_trust() if taking else self.trust
+        trust = self._reading_trust() if signing else self.trust
         self._settle_mirror(target)
         return self.registry_of(target, self._store(target), trust)
 

@@ -814,7 +814,7 @@ def test_the_texts_are_one_text_but_for_what_each_hook_is_handed() -> None:
     chain = body.partition('if [ -x "$python" ]')[0].replace("name=pre-commit", "name=commit-msg")
     assert texts["commit-msg"].startswith(chain.replace("python=\n", ""))
     texts[SERVER] = (ROOT / "hooks" / SERVER).read_text()
-    calls = {name: texts[name].partition(" -c '")[2].partition("' \"$name\"")[0] for name in ("pre-commit", SERVER)}
+    calls = {name: texts[name].partition(" -c '")[2].partition('\' "$name"')[0] for name in ("pre-commit", SERVER)}
     assert "entry import main" in calls[SERVER]
     assert calls[SERVER] == calls["pre-commit"]
     assert all(text.startswith(f"#!/bin/sh\n{MARK}") for text in texts.values())

@@ -21,7 +21,7 @@ def command(*, door: Door, resources: tuple[str, ...], to: str) -> Answer:
     """
     receiver = Session(to)
     workspace = door.open()
-    kept = give(workspace.registry(), list(map(workspace.resource, resources)), receiver)
+    kept = give(workspace.registry(signing=True), list(map(workspace.resource, resources)), receiver)
     style = door.style()
     lines = [held_text(holding, style, f"given to {receiver}:") for holding in kept.holdings]
     return kept_answer(kept, "given", lines, style)

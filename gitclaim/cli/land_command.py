@@ -33,7 +33,7 @@ def command(*, door: Door, branch: str | None, to: str | None, keep: bool, dry_r
     name = (branch or workspace.place.branch or "").removeprefix("refs/heads/")
     if not name:
         raise UsageError("no branch is checked out", hint="gitclaim land BRANCH")
-    registry = workspace.registry()
+    registry = workspace.registry(signing=True)
     registry.store.sync()
     errand = _errand(workspace, registry, name, workspace.landing_place(name, to))
     scene = Scene(workspace, registry, errand, door.style(), keep=keep)

@@ -25,7 +25,7 @@ def command(*, door: Door, resources: tuple[str, ...], everything: bool, merged:
         raise UsageError("say what to release", hint=hint)
     workspace = door.open()
     asked = list(map(workspace.resource, resources))
-    registry, style = workspace.registry(), door.style()
+    registry, style = workspace.registry(signing=True), door.style()
     if merged:
         holdings = _merged(workspace, registry)
         if not holdings:

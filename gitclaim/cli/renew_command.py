@@ -22,7 +22,7 @@ def command(*, door: Door, resources: tuple[str, ...], ttl: timedelta | None) ->
     """
     workspace = door.open()
     asked = list(map(workspace.resource, resources))
-    kept = renew(workspace.registry(), asked, ttl or workspace.settings.ttl)
+    kept = renew(workspace.registry(signing=True), asked, ttl or workspace.settings.ttl)
     style = door.style()
     lines = [held_text(holding, style, "renewed:") for holding in kept.holdings]
     return kept_answer(kept, "renewed", lines, style)

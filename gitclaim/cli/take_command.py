@@ -53,7 +53,7 @@ def command(
         patterns=patterns,
         widen=widen,
     )
-    registry = workspace.registry(taking=True)
+    registry = workspace.registry(signing=True)
     if wait is None:
         outcome = take(registry, request)
     else:
