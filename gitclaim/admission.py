@@ -5,6 +5,7 @@ push in between changes nothing about the judgement.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
@@ -13,9 +14,9 @@ from gitclaim.change import Update
 from gitclaim.claim import GRACE, RESOURCE_LIMIT, Claim, Commit, MalformedError, parse_commit, show_time
 from gitclaim.clock import show_duration
 from gitclaim.names import ClaimId, Oid, RefName, printable
-from gitclaim.record import RECORDS, RELEASED, Released, broken_ref, parse_broken, parse_released, released_ref
+from gitclaim.record import RECORDS, RELEASED, Broken, Released, broken_ref, parse_broken, parse_released, released_ref
 from gitclaim.refstore.contract import Signature, Verdict, neighbourhood
-from gitclaim.registry import Found, Parsed, Registry, Standing
+from gitclaim.registry import Found, Holding, Parsed, Registry, Standing
 from gitclaim.resources import CLAIMS, PATHS, PATTERNS, is_above
 from gitclaim.sweep import is_over
 from gitclaim.trust import Trust, Whole
@@ -71,6 +72,10 @@ def admit(registry: Registry, updates: Sequence[Update], trust: Trust) -> list[R
     except ValueError:
         bad = next(update.ref for update in updates if not _is_name(update.ref))
         return [Refusal(bad, f"no name of a ref: {printable(bad)[:200]}")]
+    if len({ref for ref, _ in named}) < len(named):
+        # git does one after the other where a push is not atomic.
+        twice = next(ref for ref, count in Counter(ref for ref, _ in named).items() if count > 1)
+        return [Refusal(twice, "it comes twice in one push")]
     # git compares each ref with what the push says stands there, but ref by ref: what is said of one must not make a
     # claim look incomplete, so that another goes.
     there = registry.store.exact(ref for ref, _ in named)
@@ -226,17 +231,8 @@ class _Admission:
             if not is_over(content, self.now + TOLERANCE + GRACE):
                 yield "the record is still of use: it keeps an old claim from being pushed back", "gitclaim sweep knows"
             return
-        content = self.registry.objects.read([update.new])[update.new]
-        commit: Commit | None = None
-        if isinstance(content, bytes):
-            try:
-                commit = parse_commit(content)
-            except MalformedError:
-                commit = None
-        record = None
-        if commit and commit.tree == self.registry.objects.empty_tree:
-            record = parse_released(commit.message) if is_above(RELEASED, ref) else parse_broken(commit.message)
-        if commit is None or record is None or ref.rpartition("/")[2] != record.claim:
+        commit, record = self._recorded(update.new, released=is_above(RELEASED, ref))
+        if commit is None or record is None or ref not in {released_ref(record.claim), broken_ref(record.claim)}:
             yield "no record of a claim that ended", "only gitclaim writes there"
             return
         if commit.parents != (record.oid,):
@@ -248,8 +244,22 @@ class _Admission:
             return
         if abs(commit.written - self.now) > GRACE:
             yield f"it is dated {show_time(commit.written)}, and it is {show_time(self.now)} here", ""
+        until = self.registry.worthless_from(Holding(claim, record.oid))
+        if isinstance(record, Released) and record.until != until:
+            yield f"it says {show_time(record.until)}, and the claim would have lapsed at {show_time(until)}", ""
         yield from self._signature(update.new)
         yield from self._ending(claim, update.new, record.oid, released=isinstance(record, Released))
+
+    def _recorded(self, oid: Oid, *, released: bool) -> tuple[Commit | None, Released | Broken | None]:
+        """The commit in an object, and the record it is."""
+        content = self.registry.objects.read([oid])[oid]
+        try:
+            commit = parse_commit(content) if isinstance(content, bytes) else None
+        except MalformedError:
+            return None, None
+        if commit is None or commit.tree != self.registry.objects.empty_tree:
+            return None, None
+        return commit, (parse_released if released else parse_broken)(commit.message)
 
     def _ending(self, claim: Claim, record: Oid, ended: Oid, *, released: bool) -> Iterator[tuple[str, str]]:
         """What speaks against a claim's end."""

@@ -307,8 +307,7 @@ class Registry(NamedTuple):
             landed: what lands together with that.
         """
         claim, now, told = holding.claim, self.clock.now(), tuple(landed)
-        # A step of its life may have had a longer lease than the last one has.
-        until = max((step.claim.lapses() for step in self.life(holding.oid)), default=claim.lapses())
+        until = self.worthless_from(holding)
         gone = [Swap(ref, oid, ABSENT) for ref, oid in parts.items()]
         if now >= until and not told:
             # It is worth nothing any more.
@@ -320,6 +319,10 @@ class Registry(NamedTuple):
         # It stands there if an earlier attempt got no further, as it may where pushes are not atomic.
         known = self.store.exact([ref]).get(ref, ABSENT)
         return gone if known == oid else [Swap(ref, known, oid), *gone]
+
+    def worthless_from(self, holding: Holding) -> datetime:
+        """When all steps of a claim's life have lapsed: any of them may have had a longer lease than the last."""
+        return max((step.claim.lapses() for step in self.life(holding.oid)), default=holding.claim.lapses())
 
     def parts(self, claim: Claim) -> dict[RefName, Oid]:
         """The refs that carry the claim for its session, from the store's view.

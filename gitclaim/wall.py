@@ -54,11 +54,18 @@ def guard(registry: Registry, push: Push, work: Work, policy: Policy) -> list[Re
     if not isinstance(given, Blocked):
         return []
     refusals = [_unclaimed(block) for block in given.blocks if block.found is None]
-    held = {block.found.oid: block.found for block in given.blocks if block.found and block.found.claim}
-    proofs = [_Proofs(registry, push, found) for found in held.values()]
-    proven = [_with_proofs(change, plain, proofs) for change, plain in zip(push.changes, bare, strict=True)]
-    again = judge(registry, [one for one in proven if one], work, policy._replace(unclaimed=Unclaimed.ALLOW))
-    blocks = again.blocks if isinstance(again, Blocked) else ()
+    proofs: dict[Oid, _Proofs] = {}
+    # Of several claims that hold a path, a judgement names one; the next names another, once that one is proven.
+    while held := {block.found.oid: block.found for block in given.blocks if block.found and block.found.claim}:
+        asked = held.keys() - proofs.keys()
+        if not asked:
+            break
+        proofs |= {oid: _Proofs(registry, push, held[oid]) for oid in asked}
+        proven = [_with_proofs(*pair, proofs.values()) for pair in zip(push.changes, bare, strict=True)]
+        given = judge(registry, [one for one in proven if one], work, policy._replace(unclaimed=Unclaimed.ALLOW))
+        if not isinstance(given, Blocked):
+            return refusals[:_SHOWN]
+    blocks = [block for block in given.blocks if block.found]
     return [*refusals, *map(_foreign, blocks)][:_SHOWN]
 
 
@@ -76,10 +83,12 @@ class _Proofs:
         self._push = push
         self.claim = found.claim.id if found.claim else None
         self._key = registry.holder(found.oid).key
-        landings = [landing for oid in self._objects(found) for landing in registry.landings(oid)]
-        self._landed = push.reach(landing.oid for landing in landings)
+        arriving = [landing for oid in self._arriving(found) for landing in registry.landings(oid)]
+        landed = [landing.oid for landing in arriving]
+        self._landed = push.reach([*landed, *registry.landed(found.oid)])
         tips = {(update.ref, update.new) for update in push.updates}
-        self._placed = any((landing.ref, landing.oid) in tips for landing in landings)
+        # Not where the holder once landed: who moves a branch back there takes back what landed since.
+        self._placed = any((landing.ref, landing.oid) in tips for landing in arriving)
 
     def prove(self, change: Change) -> bool:
         """Whether that change is the holder's."""
@@ -89,14 +98,13 @@ class _Proofs:
             return True
         return self.claim in change.claims and (self._certified() or self._signed(change))
 
-    def _objects(self, found: Found) -> list[Oid]:
-        """The steps of the claim's life: those that stand, and those that come with the push."""
+    def _arriving(self, found: Found) -> list[Oid]:
+        """What comes with the push and goes on with the claim, or ends it."""
         claim = found.claim
         refs = {*claim.refs, released_ref(claim.id)} if claim else set()
         pushed = {update.new for update in self._push.updates if update.new and update.ref in refs}
         # Whether they are the holder's was judged when they were admitted; but they may be about another claim.
-        about = [oid for oid in pushed if found.oid in self._registry.objects.lineage(oid)]
-        return [*about, *(step.oid for step in self._registry.life(found.oid))]
+        return [oid for oid in pushed if found.oid in self._registry.objects.lineage(oid)]
 
     def _certified(self) -> bool:
         key = self._push.certified

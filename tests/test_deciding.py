@@ -1,11 +1,11 @@
 """Once a server lists maintainers, only they change what it goes by."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-from tests.kit.repos import ROOT, Clones, Ran, Repo, run
+from tests.kit.attacker import make_key, signing_with
+from tests.kit.repos import ROOT, Clones, Ran, Repo
 
 
 @pytest.fixture(autouse=True)
@@ -69,16 +69,9 @@ def test_a_maintainer_lands_a_decision(walled: Clones) -> None:
 
 def test_a_maintainer_signs_a_decision(walled: Clones, tmp_path: Path) -> None:
     """Another's signature decides nothing."""
-    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other", cwd=tmp_path, env=os.environ)
-    alice = walled.alice
-    alice.git("config", "gpg.format", "ssh")
+    alice, other = walled.alice, make_key(tmp_path, "other")
     (alice.path / ".gitclaim.yaml").write_text("trust: any\n")
-    alice.git("commit", "--quiet", "-S", "-am", "decide", env=signing_with(tmp_path / "other"))
+    alice.git("commit", "--quiet", "-am", "decide", env=signing_with(other))
     assert REFUSED in push(alice, "main").stderr
-    alice.git("commit", "--quiet", "-S", "--amend", "-m", "so", env=signing_with(alice.path / ".git/gitclaim/key"))
+    alice.git("commit", "--quiet", "--amend", "-m", "so", env=signing_with(alice.path / ".git/gitclaim/key"))
     assert push(alice, "main").code == 0
-
-
-def signing_with(key: Path) -> dict[str, str]:
-    """Git's configuration for a commit signed by that key."""
-    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.signingKey", "GIT_CONFIG_VALUE_0": str(key)}
