@@ -181,7 +181,9 @@ def _foreign(found: Found, registry: Registry) -> bool:
 def _view(registry: Registry, changes: Sequence[Change], *, past: bool) -> View:
     refs = {path_ref(path) for change in changes for path in (*change.paths, *change.doubtful)}
     found = registry.read(refs_near(registry, refs))
-    live = {one.claim.id for one in found if one.claim and one.standing is Standing.LIVE}
+    live = {
+        one.claim.id for one in found if one.claim and one.standing is Standing.LIVE and not _foreign(one, registry)
+    }
     gone = [oid for claim, oid in registry.ledger.held().items() if claim not in live] if refs else []
     lost = tuple(holding.claim for holding in registry.holdings(gone) if holding.claim.id not in live)
     died = [one for one in found if past and one.standing is Standing.EXPIRED]

@@ -22,12 +22,14 @@ class Fence(NamedTuple):
         reason: `EXPIRED` if its lease ran out and it was removed, `FENCED` if somebody else has its place or broke it.
         successor: who stands at its refs now, if anybody.
         broken: the record that it was broken, if it was.
+        note: what else is known of that, one printable line; empty where it simply ran out.
     """
 
     claim: Claim
     reason: Reason
     successor: Found | None = None
     broken: Broken | None = None
+    note: str = ""
 
 
 class Kept(NamedTuple):
@@ -163,15 +165,27 @@ def _merged(known: Iterable[Holding], seen: Iterable[Holding]) -> list[Holding]:
 
 def fence(registry: Registry, claim: Claim) -> Fence:
     """What became of a claim that is gone, from the store's view."""
-    found = registry.look(claim.refs)
+    found = registry.judged(registry.look(claim.refs))
     others = [one for one in found if one.claim and one.claim.id != claim.id and one.standing is Standing.LIVE]
     foreign = [one for one in others if one.claim and one.claim.session != registry.session]
-    given = [one for one in found if one.claim and one.claim.id == claim.id and one.claim.session != registry.session]
+    same = [one for one in found if one.claim and one.claim.id == claim.id]
+    worthless = [one for one in same if one.standing is Standing.UNTRUSTED]
+    given = [one for one in same if one.claim and one.claim.session != registry.session and one not in worthless]
     broken = registry.broken(claim.id)
     successor = next(iter(given + foreign), None)
     lapsed = registry.clock.now() >= claim.expires
-    reason = Reason.EXPIRED if lapsed and not successor and not broken else Reason.FENCED
-    return Fence(claim, reason, successor, broken)
+    reason = Reason.EXPIRED if lapsed and not successor and not broken and not worthless else Reason.FENCED
+    return Fence(claim, reason, successor, broken, _note(registry, claim, worthless or same, lapsed=lapsed))
+
+
+def _note(registry: Registry, claim: Claim, left: Sequence[Found], *, lapsed: bool) -> str:
+    """How a claim was lost, where no successor and no record of breaking tells it."""
+    released = registry.released(claim.id)
+    if left:
+        return left[0].note
+    if released:
+        return f"{released.by} released it"
+    return "" if lapsed else "somebody removed it, and no record says who"
 
 
 def _each(registry: Registry, holdings: Iterable[Holding], step: _Step) -> Kept:
@@ -265,6 +279,9 @@ def current_of(registry: Registry, claim: Claim) -> tuple[Holding, Parts] | None
         return None
     # The youngest, where a renewal was cut short half-way and two objects carry the claim.
     newest = max(found, key=lambda holding: holding.claim.expires)
+    # What this session wrote needs no look; what others wrote in its name, with another key, nobody believes.
+    if newest.oid != registry.ledger.held().get(claim.id) and not registry.holder(newest.oid).sound:
+        return None
     parts = registry.parts(newest.claim)
     return (newest, parts) if len(parts) == len(newest.claim.refs) else None
 

@@ -39,13 +39,12 @@ def command(*, door: Door, branch: str | None, to: str | None, keep: bool, dry_r
     scene = Scene(workspace, registry, errand, door.style(), keep=keep)
     if errand.old == errand.new:
         return nothing_answer(scene)
-    if not _follows(workspace, errand, lease):
-        return moved_answer(scene, errand.old)
-    return _landing(scene, name, forced=lease is not None, dry_run=dry_run)
+    follows = _follows(workspace, errand, lease)
+    return _landing(scene, name, follows=follows, forced=lease is not None, dry_run=dry_run)
 
 
-def _landing(scene: Scene, branch: str, *, forced: bool, dry_run: bool) -> Answer:
-    """Judge the work, make sure that its claims stand, and land it."""
+def _landing(scene: Scene, branch: str, *, follows: bool, forced: bool, dry_run: bool) -> Answer:
+    """Judge the work, make sure that its claims stand and that the ref may go there, and land it."""
     workspace, registry, errand = scene.workspace, scene.registry, scene.errand
     touched, policy = workspace.touched(), workspace.settings.policy
     update, remote = Update(errand.ref, errand.new, errand.old), workspace.settings.target.name
@@ -60,15 +59,28 @@ def _landing(scene: Scene, branch: str, *, forced: bool, dry_run: bool) -> Answe
     scene = scene._replace(changes=tuple(changes))
     ruling = enforce(registry, changes, touched, policy, sync=False)
     if isinstance(ruling.verdict, Blocked):
-        lost = lost_claims(registry, ruling.verdict)
-        return fenced_answer(scene, lost, ruling) if lost.fences else blocked_answer(scene, ruling)
-    scene = scene._replace(unclaimed=ruling.verdict.unclaimed)
-    ready = prepare(registry, changes, ruling.verdict, branch)
-    if isinstance(ready, Fenced):
-        return fenced_answer(scene, ready)
-    if dry_run:
-        return _would(scene, ready)
-    outcome = land(registry, errand, ready.holdings, keep=workspace.settings.ttl if scene.keep else None)
+        ready: Ready | Fenced = lost_claims(registry, ruling.verdict)
+    else:
+        scene = scene._replace(unclaimed=ruling.verdict.unclaimed)
+        ready = prepare(registry, changes, ruling.verdict, branch)
+    match ready:
+        case Fenced() if ready.fences or ready.orphans:
+            return fenced_answer(scene, ready, ruling if isinstance(ruling.verdict, Blocked) else None)
+        # Only now: who rebases work whose claim is gone would learn of that too late.
+        case _ if not follows:
+            return moved_answer(scene, errand.old)
+        case Fenced():
+            return blocked_answer(scene, ruling)
+        case Ready() if dry_run:
+            return _would(scene, ready)
+        case Ready():
+            return _landed(scene, ready)
+
+
+def _landed(scene: Scene, ready: Ready) -> Answer:
+    """What came of landing."""
+    keep = scene.workspace.settings.ttl if scene.keep else None
+    outcome = land(scene.registry, scene.errand, ready.holdings, keep=keep)
     match outcome:
         case Fenced():
             return fenced_answer(scene, outcome)

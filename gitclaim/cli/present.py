@@ -126,6 +126,7 @@ def fence_json(fence: "Fence") -> dict[str, Any]:
         "claim": {"id": fence.claim.id, "resources": [resource.spec for resource in fence.claim.resources]},
         "successor": claim_json(successor.claim, successor.oid) if successor and successor.claim else None,
         "broken": {"by": broken.by, "reason": broken.reason} if broken else None,
+        "note": fence.note,
     }
 
 
@@ -196,6 +197,8 @@ def fence_text(fence: "Fence", style: Style) -> str:
         return (
             f"{lost} the claim on {title} was taken over by {successor.session} {style.ago(successor.taken)}{purpose}"
         )
+    if fence.note:
+        return f"{lost} the claim on {title} does not stand any more: {fence.note}"
     return f"{lost} the claim on {title} ran out {style.ago(fence.claim.expires)} and is gone"
 
 
