@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from gitclaim.change import Update
 from gitclaim.claim import GRACE, RESOURCE_LIMIT, Claim, Commit, MalformedError, parse_commit, show_time
 from gitclaim.clock import show_duration
-from gitclaim.names import ClaimId, Oid, RefName, printable
+from gitclaim.names import ClaimId, Oid, RefName, is_ref_name, printable
 from gitclaim.record import RECORDS, RELEASED, Broken, Released, broken_ref, parse_broken, parse_released, released_ref
 from gitclaim.refstore.contract import Signature, Verdict, neighbourhood
 from gitclaim.registry import Found, Holding, Parsed, Registry, Standing
@@ -70,7 +70,7 @@ def admit(registry: Registry, updates: Sequence[Update], trust: Trust) -> list[R
     try:
         named = [(RefName(update.ref), update) for update in updates]
     except ValueError:
-        bad = next(update.ref for update in updates if not _is_name(update.ref))
+        bad = next(update.ref for update in updates if not is_ref_name(update.ref))
         return [Refusal(bad, f"no name of a ref: {printable(bad)[:200]}")]
     if len({ref for ref, _ in named}) < len(named):
         # git does one after the other where a push is not atomic.
@@ -312,14 +312,6 @@ class _Admission:
     def _is_maintainer(self, oid: Oid) -> bool:
         verdict: Verdict = self.verdicts[oid]
         return verdict.signature is Signature.GOOD and verdict.key in self.trust.maintainers
-
-
-def _is_name(text: str) -> bool:
-    try:
-        RefName(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_claim(ref: RefName) -> bool:

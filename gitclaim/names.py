@@ -55,6 +55,15 @@ class RefName(str):
         return str.__new__(type(self), self.rpartition("/")[0])
 
 
+def is_ref_name(text: str) -> bool:
+    """Whether that is the full name of a ref."""
+    try:
+        RefName(text)
+    except ValueError:
+        return False
+    return True
+
+
 class ClaimId(str):
     """A claim's identity and nonce: a ULID, 26 characters of Crockford's base 32.
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from gitclaim.claim import MESSAGE_LIMIT
@@ -21,13 +21,20 @@ class GitObjects:
         place: where it lies.
         signer: how this clone signs.
         person: the name and the address that commits of ours carry.
+        signed: is told which key an object of ours was signed with, where that is known.
     """
 
-    def __init__(self, git: Git, place: Place, signer: Signer, person: tuple[str, str]) -> None:
+    def __init__(
+        self, git: Git, place: Place, signer: Signer, person: tuple[str, str], signed: Callable[[Oid, str], None]
+    ) -> None:
         self._git = git
         self._place = place
         self._signer = signer
         self._person = person
+        self._signed = signed
+        # What has a name that is made from its contents is read once.
+        self._contents: dict[Oid, bytes] = {}
+        self._lineages: dict[Oid, list[Oid]] = {}
 
     @property
     def empty_tree(self) -> str:
@@ -57,9 +64,12 @@ class GitObjects:
                 raise GitclaimError(
                     f"git could not sign the claim: {printable(done.complaint)}", hint=self._signer.mend
                 )
-            signed = _signed(bare, signature, self._place.object_format)
+            signed = _with_signature(bare, signature, self._place.object_format)
             done = self._git.run("hash-object", "-t", "commit", "-w", "--stdin", stdin=signed)
-        return Oid(done.text.strip())
+        oid = Oid(done.text.strip())
+        if key := self._signer.key:
+            self._signed(oid, key)
+        return oid
 
     def _store_tree(self) -> None:
         """Have the empty tree in the object database: git can do without, `git fsck` and other programs can not."""
@@ -69,24 +79,30 @@ class GitObjects:
 
     def read(self, oids: Iterable[Oid]) -> dict[Oid, bytes | str]:
         """See `ObjectStore.read`: the sizes first, so that nobody's giant object is read into memory."""
-        asked = list(dict.fromkeys(oids))
-        if not asked:
-            return {}
-        question = "".join(f"{oid}\n" for oid in asked).encode()
-        answers = self._git.run("cat-file", "--batch-check", "--buffer", stdin=question).text.split("\n")
-        found: dict[Oid, bytes | str] = {}
-        for oid, answer in zip(asked, answers, strict=False):
-            found[oid] = _oddity(answer) or b""
-        commits = [oid for oid in asked if found[oid] == b""]
-        found.update(self._contents(commits))
-        return found
+        asked = dict.fromkeys(oids)
+        missing = [oid for oid in asked if oid not in self._contents]
+        odd = self._oddities(missing)
+        self._contents |= self._read([oid for oid in missing if oid not in odd])
+        return {oid: odd.get(oid) or self._contents[oid] for oid in asked}
 
     def lineage(self, oid: Oid) -> list[Oid]:
         """See `ObjectStore.lineage`."""
-        done = self._git.run("rev-list", "--first-parent", f"--max-count={LINEAGE}", oid)
-        return [Oid(line) for line in done.text.split()]
+        if b"\nparent " not in self._contents.get(oid, b"\nparent ").partition(b"\n\n")[0]:
+            return [oid]
+        if oid not in self._lineages:
+            done = self._git.run("rev-list", "--first-parent", f"--max-count={LINEAGE}", oid)
+            self._lineages[oid] = [Oid(line) for line in done.text.split()]
+        return self._lineages[oid]
 
-    def _contents(self, oids: list[Oid]) -> dict[Oid, bytes]:
+    def _oddities(self, oids: list[Oid]) -> dict[Oid, str]:
+        """What those are that can't be claims."""
+        if not oids:
+            return {}
+        question = "".join(f"{oid}\n" for oid in oids).encode()
+        answers = self._git.run("cat-file", "--batch-check", "--buffer", stdin=question).text.split("\n")
+        return {oid: odd for oid, answer in zip(oids, answers, strict=False) if (odd := _oddity(answer))}
+
+    def _read(self, oids: list[Oid]) -> dict[Oid, bytes]:
         if not oids:
             return {}
         question = "".join(f"{oid}\n" for oid in oids).encode()
@@ -134,7 +150,7 @@ def _commit(tree: str, parent: Oid | None, person: tuple[str, str], at: datetime
     return "\n".join([*lines, "", message]).encode()
 
 
-def _signed(bare: bytes, signature: str, object_format: str) -> bytes:
+def _with_signature(bare: bytes, signature: str, object_format: str) -> bytes:
     """The commit with the header that carries its signature, which follows the committer's."""
     head, _, message = bare.partition(b"\n\n")
     header = "gpgsig" if object_format == "sha1" else f"gpgsig-{object_format}"

@@ -9,11 +9,13 @@ from gitclaim import process
 from gitclaim.errors import GitclaimError
 from gitclaim.names import printable
 from gitclaim.state import State
+from gitclaim.trust import fingerprint
 
 KEY: Final = "key"
 """The file of the key made for a clone, in the clone's own files."""
 
 _PUBLIC: Final = f"{KEY}.pub"
+_FINGERPRINT: Final = f"{KEY}.fingerprint"
 _OTHERS: Final = 0o077
 
 
@@ -25,6 +27,10 @@ class Signer(Protocol):
 
     def sign(self, data: bytes) -> str | None:
         """The signature over a commit that gitclaim makes itself because git can't; None where git can."""
+
+    @property
+    def key(self) -> str:
+        """The fingerprint of the key it signs with; empty where only the signature will tell."""
 
     @property
     def mend(self) -> str:
@@ -41,6 +47,11 @@ class OwnSigner:
     def sign(self, data: bytes) -> str | None:  # noqa: ARG002 - the protocol's signature
         """See `Signer.sign`: the user's own keys are for the user's own programs."""
         return None
+
+    @property
+    def key(self) -> str:
+        """See `Signer.key`: which key git's set-up comes to, git itself decides."""
+        return ""
 
     @property
     def mend(self) -> str:
@@ -85,6 +96,20 @@ class CloneSigner:
         from gitclaim import sshsig  # noqa: PLC0415
 
         return sshsig.sign(self._state.read(KEY) or "", data)
+
+    @property
+    def key(self) -> str:
+        """See `Signer.key`."""
+        public = (self._state.read(_PUBLIC) or "").strip()
+        line, _, known = (self._state.read(_FINGERPRINT) or "").rstrip("\n").partition("\n")
+        # Kept beside the key it is of: to load what it is computed with takes longer than all else here.
+        if line != public or not known:
+            try:
+                known = fingerprint(public)
+            except ValueError:
+                return ""
+            self._state.write(f"{public}\n{known}\n", _FINGERPRINT)
+        return known
 
     @property
     def mend(self) -> str:

@@ -65,10 +65,18 @@ class GitVerifier:
         for oid, note in (self._ask(missing) if missing else {}).items():
             # What could not be told today may be told tomorrow, with another keyring or program.
             if note.signature is not Signature.UNKNOWN:
-                words = [note.signature.value, note.key, note.vouched]
-                self._state.write(" ".join(words).rstrip() + "\n", "verdicts", oid)
+                self._remember(oid, note)
             verdicts[oid] = self._verdict(note) or self._unvouched(oid, note)
         return verdicts
+
+    def signed(self, oid: Oid, key: str) -> None:
+        """Take note of what this clone has just signed itself.
+
+        Args:
+            oid: the object.
+            key: the fingerprint of the key.
+        """
+        self._remember(oid, _Note(Signature.GOOD, key))
 
     @property
     def selective(self) -> bool:
@@ -80,6 +88,9 @@ class GitVerifier:
         if self._decided is None:
             self._decided = self._reader()
         return self._decided
+
+    def _remember(self, oid: Oid, note: _Note) -> None:
+        self._state.write(f"{note.signature.value} {note.key} {note.vouched}".rstrip() + "\n", "verdicts", oid)
 
     def _verdict(self, note: _Note) -> Verdict | None:
         """The verdict by the policy; None where it takes git to tell."""

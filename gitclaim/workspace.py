@@ -17,7 +17,7 @@ from gitclaim.git import Git, Place
 from gitclaim.identity import Identity, MadeName, identify
 from gitclaim.ledger import FileLedger
 from gitclaim.mirror import EMBEDDED, Mirror, Stamp, read_stamp, write_stamp
-from gitclaim.names import ClaimId, Oid, RefName, printable
+from gitclaim.names import ClaimId, Oid, RefName, is_ref_name, printable
 from gitclaim.objects import GitObjects
 from gitclaim.record import RECORDS
 from gitclaim.refstore.contract import ABSENT, RefStore, Swap, is_work
@@ -179,16 +179,22 @@ class Workspace(NamedTuple):
             done = self.git.call("fetch", "--quiet", "--no-write-fetch-head", "--end-of-options", target.name)
             if done.code:
                 raise UnreachableError(f"can't fetch from {printable(target.url)}: {printable(done.complaint)}")
+        wanted = self._default_names()
+        listed = self.git.run("for-each-ref", "--format=%(refname)", *wanted).text.split("\n")
+        return next((ref for ref in wanted if ref == "HEAD" or ref in listed), None)
+
+    def _default_names(self) -> list[str]:
+        """The refs that may be the registry's default branch here, the likeliest first."""
+        target = self.settings.target
         if target.embedded and self.place.top is None:
-            return "HEAD"
+            return ["HEAD"]
         # git clone notes the remote's choice as its HEAD; where that was not done, git's own default names are tried.
         names = [*self.config.get("init.defaultbranch", [])[-1:], "main", "master"]
         starts = [f"refs/remotes/{name}/" for name in self.alike(target.name)] or ["refs/remotes/origin/"]
         wanted = [f"{start}{name}" for start in starts for name in ("HEAD", *names)]
         if target.embedded:
             wanted = [f"refs/heads/{name}" for name in names]
-        listed = self.git.run("for-each-ref", "--format=%(refname)", *wanted).text.split("\n")
-        return next((ref for ref in wanted if ref in listed), None)
+        return list(filter(is_ref_name, dict.fromkeys(wanted)))
 
     def trust(self) -> Trust:
         """What the repository's people decided about claims: on the default branch, whatever is checked out here.
@@ -200,15 +206,17 @@ class Workspace(NamedTuple):
 
     def _reading_trust(self) -> Callable[[], Trust]:
         """Begin to read what was decided, beside what takes longer: most repositories have decided nothing."""
-        target = self.settings.target
-        name = self.config.get("init.defaultbranch", ["main"])[-1]
-        likely = f"refs/heads/{name}" if target.embedded else f"refs/remotes/{target.name}/HEAD"
-        started = self.git.start("rev-parse", "--end-of-options", f"{likely}^{{commit}}", f"{likely}:{FILE}")
+        wanted = self._default_names()
+        asked = "".join(f"{ref}^{{commit}}\n{ref}:{FILE}\n" for ref in wanted).encode("utf-8", "surrogateescape")
+        started = self.git.start("cat-file", "--batch-check=%(objecttype)", stdin=asked)
 
         def trust() -> Trust:
-            found = len(started.finish().text.split())
-            # What rev-parse does not find ends it: a branch without the file is one line.
-            return self.trust() if found != 1 else read_trust(self.config, None, lambda _: None, likely)
+            answers = started.finish().text.split("\n")
+            found = zip(wanted, answers[::2], answers[1::2], strict=False)
+            branch, file = next(((ref, file) for ref, kind, file in found if kind == "commit"), (None, ""))
+            if file == "blob":
+                return self._decided(branch)
+            return read_trust(self.config, None, lambda _: None, printable(branch or "no branch"))
 
         return trust
 
@@ -400,12 +408,13 @@ class Workspace(NamedTuple):
     def registry_of(self, target: Target, store: RefStore, trust: Callable[[], Trust] | None = None) -> Registry:
         """The registry that is kept in that store, as this session sees it."""
         signer = signer_for(self.config, self.state, self.git.env)
+        verifier = GitVerifier(self.git, self.state, self.config, trust or self.trust)
         return Registry(
             name=target.url,
             session=self.identity.session,
             store=store,
-            objects=GitObjects(self.git, self.place, signer, self._person()),
-            verifier=GitVerifier(self.git, self.state, self.config, trust or self.trust),
+            objects=GitObjects(self.git, self.place, signer, self._person(), verifier.signed),
+            verifier=verifier,
             ledger=FileLedger(self.state, self.identity.session),
             clock=self.around.clock,
             nonce=lambda: self.around.nonce(10),

@@ -39,12 +39,14 @@ def test_git_fsck_finds_nothing_missing(clones: Clones) -> None:
 def test_where_openssh_is_missing_claims_are_signed_all_the_same(
     tmp_path: Path, without_openssh: dict[str, str], object_format: str
 ) -> None:
-    """git with OpenSSH says good; without it nobody can tell, which is neither good nor bad."""
+    """git with OpenSSH says good; without it only who signed can tell, which is neither good nor bad."""
     repo = Repo(tmp_path / "repo", "alice")
     repo.path.mkdir()
     repo.git("init", "-q", f"--object-format={object_format}")
     repo.claim("take", "src", env=without_openssh)
     repo.claim("renew", env=without_openssh)
+    assert signature(repo, without_openssh) == "good"
+    shutil.rmtree(repo.path / ".git/gitclaim/verdicts")
     assert signature(repo, without_openssh) == "unknown"
     assert signature(repo) == "good"
     assert "missing" not in repo.git("fsck", "--full")

@@ -83,7 +83,33 @@ def test_eight_processes_make_one_key(alice: Repo) -> None:
     assert {one["signature"] for one in claims} == {"good"}
     assert len({one["key"] for one in claims}) == 1
     names = {path.name for path in (alice.path / ".git/gitclaim").iterdir()}
-    assert {name for name in names if "key" in name} == {"key", "key.pub"}
+    assert {name for name in names if "key" in name} == {"key", "key.fingerprint", "key.pub"}
+
+
+def test_what_this_clone_signed_needs_no_second_look(clones: Clones, tmp_path: Path) -> None:
+    """Nobody else's word is taken for it: another clone asks ssh-keygen."""
+    alice, trace = clones.alice, tmp_path / "trace"
+    (tmp_path / "bin").mkdir()
+    script(tmp_path / "bin/ssh-keygen", f'echo "$*" >>"{trace}"; exec "{shutil.which("ssh-keygen")}" "$@"')
+    env = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    for words in (("take", "a"), ("renew",), ("list", "--verify")):
+        alice.claim(*words, env=env)
+    assert "check-novalidate" not in trace.read_text()
+    clones.bob.claim("list", "--verify", env=env)
+    assert "check-novalidate" in trace.read_text()
+    key, nobody = alice.claim("trust", "--json").json["own"], ("-c", "gpg.ssh.allowedSignersFile=/dev/null")
+    for note in (alice.path / ".git/gitclaim/verdicts").iterdir():
+        assert note.read_text() == f"good {key}\n"
+        assert alice.git(*nobody, "show", "--no-patch", "--format=%GF", note.name) == key
+
+
+def test_another_key_in_the_place_of_the_first_is_known_for_what_it_is(alice: Repo) -> None:
+    alice.claim("take", "a")
+    before = alice.claim("trust", "--json").json["own"]
+    for name in ("key", "key.pub"):
+        (alice.path / ".git/gitclaim" / name).unlink()
+    assert alice.claim("trust", "--json").json["own"] != before
+    assert "bound to the key" in alice.claim("renew", code=1).stderr
 
 
 @pytest.mark.parametrize("victim", ["$$", "$PPID"])
