@@ -50,15 +50,15 @@ def enforce(registry: Registry, changes: Sequence[Change], work: Work, policy: P
         GitclaimError: the registry can't be asked, and the policy refuses to go by the mirror.
     """
     age = registry.store.age(registry.clock.now())
-    ruling = Ruling(Blocked(()), age)
+    offline: UnreachableError | None = None
     # Below zero the clock was set back: until it catches up, any mirror would look fresh.
     if sync or age is None or not 0 <= age <= policy.fresh.total_seconds():
-        ruling = _refreshed(registry, policy, ruling)
-    ruling = ruling._replace(verdict=judge(registry, changes, work, policy))
-    if isinstance(ruling.verdict, Blocked) and ruling.age != 0 and not ruling.offline:
-        ruling = _refreshed(registry, policy, ruling)
-        ruling = ruling._replace(verdict=judge(registry, changes, work, policy))
-    return ruling._replace(broken=broken_claims(registry, ruling.verdict))
+        age, offline = _refreshed(registry, policy, age)
+    given = judge(registry, changes, work, policy)
+    if isinstance(given, Blocked) and age != 0 and not offline:
+        age, offline = _refreshed(registry, policy, age)
+        given = judge(registry, changes, work, policy)
+    return Ruling(given, age, offline, broken_claims(registry, given))
 
 
 def broken_claims(registry: Registry, given: Verdict) -> dict[ClaimId, Broken]:
@@ -68,30 +68,29 @@ def broken_claims(registry: Registry, given: Verdict) -> dict[ClaimId, Broken]:
     return {claim: record for claim, record in records if record}
 
 
-def falls_under(registry: Registry, change: Change, work: Work | None = None) -> tuple[ClaimId, ...]:
+def falls_under(registry: Registry, change: Change, work: Work) -> tuple[ClaimId, ...]:
     """This session's live claims that a change falls under, from the store's view as it is, oldest first.
 
     Args:
         registry: where claims stand.
         change: what is touched.
-        work: what git knows of it; without it, every claim taken by pattern counts, matching or not.
+        work: what git knows of it.
     """
-    doubtful = change.doubtful if work else ()
-    found = registry.read(refs_near(registry, {path_ref(path) for path in (*change.paths, *doubtful)}))
+    found = registry.read(refs_near(registry, {path_ref(path) for path in (*change.paths, *change.doubtful)}))
     mine = [one for one in found if one.claim and one.standing is Standing.LIVE and not _foreign(one, registry)]
     if not mine:
         return ()
-    matched = _matched(mine, [change], work) if work else {}
+    matched = _matched(mine, [change], work)
 
     def below(one: Found, paths: Iterable[str]) -> bool:
         """Whether one of the paths is what this claim is about."""
         if one.claim and is_above(PATTERNS, one.ref):
-            return work is None or not matched.get(one.claim.id, frozenset()).isdisjoint(paths)
+            return not matched.get(one.claim.id, frozenset()).isdisjoint(paths)
         return any(touches(path_ref(path), one.ref) for path in paths)
 
     # What a merge throws away of one side is work as well: the holder's, if it lies under a claim of theirs.
-    held = [path for path in doubtful if any(below(one, [path]) for one in mine)]
-    paths = {*change.paths, *(work.dropped(change, held) if work and held else ())}
+    held = [path for path in change.doubtful if any(below(one, [path]) for one in mine)]
+    paths = {*change.paths, *(work.dropped(change, held) if held else ())}
     return tuple(sorted({one.claim.id for one in mine if one.claim and below(one, paths)}))
 
 
@@ -128,7 +127,8 @@ def judge(registry: Registry, changes: Sequence[Change], work: Work, policy: Pol
         settled |= {id(change) for change in surer.values()}
 
 
-def _refreshed(registry: Registry, policy: Policy, ruling: Ruling) -> Ruling:
+def _refreshed(registry: Registry, policy: Policy, age: float | None) -> tuple[float | None, UnreachableError | None]:
+    """How old the view is now, and why it could not be brought up to date."""
     try:
         registry.store.sync()
     except UnreachableError as error:
@@ -138,8 +138,8 @@ def _refreshed(registry: Registry, policy: Policy, ruling: Ruling) -> Ruling:
                 hint="try again when it answers (gitclaim.budget sets how long a hook waits, in seconds), or go by the "
                 "mirror: git -c gitclaim.offline=allow ...",
             ) from error
-        return ruling._replace(offline=error)
-    return ruling._replace(age=0.0)
+        return age, error
+    return 0.0, None
 
 
 def _in_doubt(block: Block) -> bool:

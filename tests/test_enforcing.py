@@ -456,9 +456,9 @@ def test_a_commit_falls_under_the_own_live_claims_at_its_paths(world: World) -> 
     taken = [take(alice, asking(name)) for name in ("src", "docs/a", "other")]
     world.stand(world.claim("x", "bob"))
     ids = [outcome.holdings[0].claim.id for outcome in taken if isinstance(outcome, Held)]
-    assert falls_under(alice, Change(("src/a", "docs/a", "x", "y"))) == tuple(sorted(ids[:2]))
+    assert falls_under(alice, Change(("src/a", "docs/a", "x", "y")), Told()) == tuple(sorted(ids[:2]))
     world.clock.time += 2 * HOUR
-    assert falls_under(alice, Change(("src/a",))) == ()
+    assert falls_under(alice, Change(("src/a",)), Told()) == ()
 
 
 def test_a_commit_of_a_new_file_falls_under_the_own_pattern_it_matches(world: World) -> None:
