@@ -2,6 +2,7 @@
 
 from itertools import product
 from pathlib import Path
+from typing import Final
 from unittest.mock import patch
 
 import pytest
@@ -43,10 +44,17 @@ def test_the_table_leaves_nothing_out() -> None:
     assert all(IMPOSSIBLE.values())
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_an_operation_is_stopped_where_the_table_says_and_nowhere_else(world: World, name: str) -> None:
+ALL: Final = [pytest.param(name, KINDS, marks=pytest.mark.torture) for name in OPERATIONS]
+# One kind of path by itself for each operation: all in turn.
+ONE: Final = [(name, (KINDS[number % len(KINDS)],)) for number, name in enumerate(OPERATIONS)]
+
+
+@pytest.mark.parametrize(("name", "apart"), [*ONE, *ALL])
+def test_an_operation_is_stopped_where_the_table_says_and_nowhere_else(
+    world: World, name: str, apart: tuple[Kind, ...]
+) -> None:
     cells = {key: outcome for key, outcome in expected().items() if key[0] == name and key[1] in KINDS}
-    assert Trial(world, OPERATIONS[name], name).run() == cells
+    assert Trial(world, OPERATIONS[name], name, apart).run() == cells
 
 
 MINE = Spot(Kind.PLAIN, Standing.OWN).path

@@ -528,26 +528,29 @@ class Trial:
         world: a world of its own.
         operation: what is tried.
         name: its name.
+        apart: the kinds of path that are tried with no other live claim beside.
         seen: what became of it so far.
     """
 
     world: World
     operation: Operation
     name: str
+    apart: tuple[Kind, ...]
     seen: dict[Key, Outcome | str] = field(default_factory=dict)
 
     def run(self) -> dict[Key, Outcome | str]:
         """What becomes of each cell; where the walls contradict each other, in words.
 
-        What is allowed while all live claims stand is allowed below any of them. What is stopped is tried again below
-        each by itself. A push after --no-verify is tried once: what stops it names the paths of all of them.
+        What is allowed while all live claims stand is allowed below any of them. What is stopped names the paths of all
+        of them, and is tried again below some by themselves. A push after --no-verify is tried once: what stops it
+        names the paths of all of them too.
         """
         self.world.stand(*KINDS)
         self.world.begin(self.operation)
-        if not self._stopped():
+        if not (together := self._stopped()):
             self._pushed()
         else:
-            self._alone(self._stopped, Outcome.COMMIT)
+            self._alone(self._stopped, Outcome.COMMIT, together)
             self.world.stand(*KINDS)
             assert not self._stopped(verify=False)
             missed = {*KINDS} - self._kept_back()
@@ -561,14 +564,15 @@ class Trial:
 
     def _pushed(self) -> None:
         """What becomes of a commit that no hook stopped."""
-        if self._kept_back():
-            self._alone(self._kept_back, Outcome.PUSH)
+        if together := self._kept_back():
+            self._alone(self._kept_back, Outcome.PUSH, together)
         else:
             self._note(Standing.LIVE, KINDS, Outcome.ALLOW)
 
-    def _alone(self, stopped: Callable[[], set[Kind]], outcome: Outcome) -> None:
-        """Each kind's live claim by itself, with what is stopped, or should be."""
-        for kind in KINDS:
+    def _alone(self, stopped: Callable[[], set[Kind]], outcome: Outcome, together: set[Kind]) -> None:
+        """Some kinds' live claims by themselves, with what is stopped, or should be."""
+        self._note(Standing.LIVE, together, outcome)
+        for kind in self.apart:
             self.world.stand(kind)
             by = stopped()
             self._note(Standing.LIVE, [kind], outcome if by == {kind} else f"at {outcome}: stopped by {sorted(by)}")
