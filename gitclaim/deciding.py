@@ -1,7 +1,7 @@
 """Deciding: who may change what a server goes by, once it lists maintainers (docs/server.md)."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Self
 
 from gitclaim.admission import Refusal, is_ours
 from gitclaim.change import Update
@@ -14,15 +14,22 @@ from gitclaim.trust import Trust
 
 
 class Decision(NamedTuple):
-    """What was decided, about claims and about work.
+    """What is decided on a branch.
 
     Args:
         trust: about claims.
         policy: about work.
+        file: everything the file says, as clients go by some of it too; by key.
     """
 
     trust: Trust
     policy: Policy
+    file: Mapping[str, Sequence[str]]
+
+    def same_as(self, other: Self) -> bool:
+        """Whether both say the same, wherever they stand."""
+        here, there = (one._replace(trust=one.trust._replace(source="")) for one in (self, other))
+        return here == there
 
 
 class Turn(NamedTuple):
@@ -33,19 +40,22 @@ class Turn(NamedTuple):
         tip: where it goes.
         now: what is decided.
         then: what would be.
+        by_tip: whether the branch goes forward to a commit that decides this itself: only then does that commit's
+            signature say that this is wanted now, and not that it was once, or on another branch.
     """
 
     ref: str
     tip: Oid
     now: Decision
     then: Decision
+    by_tip: bool
 
 
 def confirm(registry: Registry, updates: Sequence[Update], turn: Turn, certified: str) -> list[Refusal]:
     """Judge a push that moves the default branch: what is not refused may come in.
 
-    A maintainer's key has to stand behind another decision: it signed the commit that is the branch's tip then, or
-    certified the push, or a claim of a maintainer's lands it.
+    A maintainer's key has to stand behind another decision: it signed the commit that makes it and is the branch's tip
+    then, or certified the push, or a claim of a maintainer's lands it.
 
     Args:
         registry: where claims stand before the push.
@@ -53,9 +63,10 @@ def confirm(registry: Registry, updates: Sequence[Update], turn: Turn, certified
         turn: what it does to the default branch.
         certified: the key that certified the push, empty if none did.
     """
-    now, then = (one._replace(trust=one.trust._replace(source="")) for one in (turn.now, turn.then))
-    keys = now.trust.maintainers
-    if now == then or not keys or _is_among(certified, keys) or _signers(registry, updates, turn) & keys:
+    keys = turn.now.trust.maintainers
+    if not keys or turn.now.same_as(turn.then):
+        return []
+    if _is_among(certified, keys) or _signers(registry, updates, turn) & keys:
         return []
     return [
         Refusal(
@@ -70,8 +81,8 @@ def _signers(registry: Registry, updates: Sequence[Update], turn: Turn) -> set[s
     """The keys that stand behind a branch's new tip: that of its own signature, and those of claims that land it."""
     landing = Landing(RefName(turn.ref), turn.tip)
     claims = [update.new for update in updates if update.new and is_ours(update.ref)]
-    vouching = [turn.tip, *(oid for oid in dict.fromkeys(claims) if landing in registry.landings(oid))]
-    verdicts = registry.verifier.verify(vouching).values()
+    vouching = [oid for oid in dict.fromkeys(claims) if landing in registry.landings(oid)]
+    verdicts = registry.verifier.verify([*vouching, *([turn.tip] if turn.by_tip else [])]).values()
     return {one.key for one in verdicts if one.signature is Signature.GOOD and one.key}
 
 

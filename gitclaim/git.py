@@ -98,12 +98,14 @@ class Git(NamedTuple):
         cwd: the directory it runs in.
         timeout: seconds a command that uses the network may take.
         foreground: whether a person at a terminal can answer a prompt.
+        most: bytes of an answer that are read, where strangers decide how long it is; None for all.
     """
 
     env: Mapping[str, str]
     cwd: str
     timeout: float
     foreground: bool = False
+    most: int | None = None
 
     def start(self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> Started:
         """Start git; the caller finishes it."""
@@ -119,9 +121,9 @@ class Git(NamedTuple):
         """Run git on this machine's own files.
 
         Raises:
-            GitError: it ended with another exit code than those.
+            GitError: it ended with another exit code than those, or answered more than is read.
         """
-        done = self.start(*args, stdin=stdin, env=env).finish()
+        done = self.start(*args, stdin=stdin, env=env).finish(most=self.most)
         if done.code not in codes:
             raise GitError(done)
         return done
@@ -262,16 +264,28 @@ def remote_refs(done: Completed) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows if len(row) == 2]  # noqa: PLR2004 - object, ref
 
 
-def file_text(git: Git, name: str) -> str | None:
-    """The text of a file in a commit, named like `HEAD:.gitclaim.yaml`.
+def file_text(git: Git, name: str, *, most: int) -> str | None:
+    """The text of a file in a commit, named like `HEAD:.gitclaim.yaml`; None where there is none.
 
-    None where there is none, or it is larger than any that is meant for us: a megabyte.
+    Args:
+        git: asks the repository.
+        name: the file.
+        most: bytes it may have.
+
+    Raises:
+        GitclaimError: what has that name is no text of that size: nobody can tell what it says.
     """
     asked = f"{name}\n".encode("utf-8", "surrogateescape")
-    answer = git.run("cat-file", "--batch-check=%(objecttype) %(objectsize)", stdin=asked).text.split()
-    if answer[:1] != ["blob"] or int(answer[1]) > 1 << 20:
+    answer = git.run("cat-file", "--batch-check=%(objecttype) %(objectsize)", stdin=asked).text
+    kind, _, size = answer.strip().partition(" ")
+    if kind != "blob" and not size.isdigit():
         return None
-    return git.run("cat-file", "blob", name).out.decode("utf-8", "replace")
+    if kind != "blob" or int(size) > most:
+        raise GitclaimError(f"{printable(name)} is a {kind} of {size} bytes, and no file of at most {most}")
+    try:
+        return git.run("cat-file", "blob", name).out.decode()
+    except UnicodeDecodeError as error:
+        raise GitclaimError(f"{printable(name)} is not UTF-8: byte {error.start}") from error
 
 
 def tracked(git: Git, pathspecs: Sequence[str], *, top: str) -> list[str]:

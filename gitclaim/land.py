@@ -8,11 +8,13 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from gitclaim.change import Change
+from gitclaim.change import Change, Work
 from gitclaim.claim import Claim, format_claim, renewal, whole_seconds
+from gitclaim.enforcing import judge
 from gitclaim.errors import Exit, GitclaimError, Reason, UnknownOutcomeError, UnreachableError
 from gitclaim.holding import Fence, Parts, current_of, fence
 from gitclaim.names import ClaimId, Oid, RefName
+from gitclaim.policy import Policy
 from gitclaim.protocol import ATTEMPTS, backoff, settle
 from gitclaim.record import Landing, Released, landing_notes
 from gitclaim.refstore.contract import ABSENT, Outcome, Refused, Swap, Swapped, Unknown
@@ -93,29 +95,51 @@ class Landed(NamedTuple):
     renewed: tuple[Holding, ...] = ()
 
 
-def prepare(registry: Registry, changes: Sequence[Change], allowed: Allowed, branch: str | None) -> Ready | Fenced:
+def coverage(registry: Registry, changes: Sequence[Change], work: Work) -> Allowed:
+    """This session's claims, standing and lost, under which commits were made, whoever else holds what they touch.
+
+    Args:
+        registry: where claims stand.
+        changes: the commits.
+        work: what git knows of them.
+    """
+    given = judge(registry, changes, work, Policy())
+    if isinstance(given, Allowed):
+        return given
+    held = {block.path for block in given.blocks}
+    rest = judge(registry, [_without(change, held) for change in changes], work, Policy())
+    others = rest.lost if isinstance(rest, Allowed) else ()
+    lost = [block.lost for block in given.blocks if block.lost]
+    return Allowed(given.own, lost=tuple(dict.fromkeys([*lost, *others])))
+
+
+def prepare(
+    registry: Registry, changes: Sequence[Change], new: Sequence[Change], covered: Allowed, branch: str | None
+) -> Ready | Fenced:
     """Find the claims the work falls under, and make sure that all of them stand; from the store's view as it is.
 
     Args:
         registry: where claims stand.
-        changes: the work.
-        allowed: the verdict on it.
+        changes: the commits the ref lacks.
+        new: those of them that the registry does not have at all.
+        covered: the claims they were made under.
         branch: the branch it was done on; claims on tasks, topics and lanes that were taken there belong to it.
     """
     named = frozenset[ClaimId]().union(*(change.claims for change in changes))
     known = registry.holdings(registry.ledger.held().values())
-    covering = {holding.claim.id for holding in allowed.own} | {claim.id for claim in allowed.lost}
+    covering = {holding.claim.id for holding in covered.own} | {claim.id for claim in covered.lost}
     mine = {
         holding.claim.id: holding
         for holding in known
         if holding.claim.id in covering | named or (branch and _is_idea(holding) and holding.claim.branch == branch)
     }
-    mine = {holding.claim.id: holding for holding in allowed.own} | mine
+    mine = {holding.claim.id: holding for holding in covered.own} | mine
     current = {claim: current_of(registry, holding.claim) for claim, holding in mine.items()}
     standing = tuple(one[0] for one in current.values() if one)
     gone = [mine[claim].claim for claim, one in current.items() if one is None]
     fences = tuple(fence(registry, claim) for claim in gone if not _taken_anew(registry, claim))
-    orphans = tuple(_orphans(registry, changes, standing))
+    # What others finished may wait on another branch: only what nobody has yet is this session's own for sure.
+    orphans = tuple(_orphans(registry, new, standing))
     return Fenced(fences, orphans) if fences or orphans else Ready(standing)
 
 
@@ -276,6 +300,14 @@ def _otherwise(errand: Errand, *, gone: bool) -> GitclaimError:
         hint=again if gone else "if that is as it should be: gitclaim release --merged",
         exit_code=Exit.FENCED if gone else Exit.FIXABLE,
         reason=Reason.FENCED if gone else None,
+    )
+
+
+def _without(change: Change, paths: set[str]) -> Change:
+    """The change as if it did not touch these paths."""
+    return change._replace(
+        paths=tuple(path for path in change.paths if path not in paths),
+        doubtful=tuple(path for path in change.doubtful if path not in paths),
     )
 
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 
 class Completed(NamedTuple):
@@ -73,17 +73,47 @@ class Started:
             start_new_session=not foreground,
         )
 
-    def finish(self, timeout: float | None = None) -> Completed:
-        """Wait for the end, at most that many seconds, then end the program and what it started."""
+    def finish(self, timeout: float | None = None, *, most: int | None = None) -> Completed:
+        """Wait for the end, at most that many seconds, then end the program and what it started.
+
+        Args:
+            timeout: seconds; None to wait for ever.
+            most: bytes of its answer that are read, then it is ended as well; its code is None then. None for all.
+        """
         try:
-            out, err = self._popen.communicate(self._stdin, timeout)
+            out, err = self._popen.communicate(self._stdin, timeout) if most is None else self._read(most)
         except subprocess.TimeoutExpired:
             out, err = self._end()
             return Completed(self._argv, None, out, err)
         except BaseException:
             self._end()
             raise
+        if most is not None and len(out) > most:
+            self._end()
+            return Completed(self._argv, None, out[:most], b"it answered more than is read")
         return Completed(self._argv, self._popen.returncode, out, err)
+
+    def _read(self, most: int) -> tuple[bytes, bytes]:
+        """The answer, and one byte more than is to be read of it if it is longer."""
+        # Imported late: only a server sets a bound.
+        from threading import Thread  # noqa: PLC0415
+
+        popen, said = self._popen, list[bytes]()
+        # Theirs alone from now on: whoever ends the program early does not wait for these.
+        question, complaint = popen.stdin, popen.stderr
+        popen.stdin = popen.stderr = None
+        helpers = [
+            Thread(target=_feed, args=(question, self._stdin), daemon=True),
+            Thread(target=_drain, args=(complaint, said), daemon=True),
+        ]
+        for helper in helpers:
+            helper.start()
+        out = popen.stdout.read(most + 1) if popen.stdout else b""
+        if len(out) <= most:
+            for helper in helpers:
+                helper.join()
+            popen.wait()
+        return out, b"".join(said)
 
     def _end(self) -> tuple[bytes, bytes]:
         said = b"", b""
@@ -106,6 +136,20 @@ class Started:
                     pipe.close()
         self._popen.poll()
         return said
+
+
+def _feed(pipe: IO[bytes] | None, data: bytes | None) -> None:
+    # It may end before it has read everything.
+    with suppress(OSError):
+        if pipe:
+            pipe.write(data or b"")
+            pipe.close()
+
+
+def _drain(pipe: IO[bytes] | None, into: list[bytes]) -> None:
+    if pipe:
+        with pipe:
+            into.append(pipe.read())
 
 
 def run(  # noqa: PLR0913 - the arguments of `Started`

@@ -1,22 +1,35 @@
 """Opens a repository that receives a push, as its server sees it: nothing is written into it."""
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple, Self
 
 from gitclaim import git as questions
+from gitclaim.deciding import Decision
 from gitclaim.identity import Identity
 from gitclaim.ledger import NoLedger
 from gitclaim.mirror import EMBEDDED
-from gitclaim.names import NOBODY
+from gitclaim.names import NOBODY, Oid
 from gitclaim.policy import Policy
 from gitclaim.refstore.local import LocalStore
 from gitclaim.registry import Registry
-from gitclaim.settings import FILE, Settings, Target, read_served, read_trust
+from gitclaim.settings import (
+    FILE,
+    FILE_LIMIT,
+    SIGNERS_LIMIT,
+    Settings,
+    Target,
+    read_decided,
+    read_served,
+    read_trust,
+)
 from gitclaim.state import State
 from gitclaim.touched import Touched
 from gitclaim.trust import Trust
 from gitclaim.workspace import Surroundings, Workspace, found_around, open_git
 
 _DEFAULT: Final = "the server's default branch"
+_MOST: Final = 1 << 28
+"""Bytes of one answer of git's that are read: strangers decide how long it is."""
 
 
 class Server(NamedTuple):
@@ -44,8 +57,9 @@ class Server(NamedTuple):
         place = place._replace(top=None)
         git = open_git(around, place, config, Settings(Target(EMBEDDED, EMBEDDED), EMBEDDED, _DEFAULT))
         # What is pushed lies apart from what is there until the hook lets it in.
-        git = git._replace(env={**git.env, **questions.quarantine(around.environ)})
-        settings = read_served(config, questions.file_text(git, f"HEAD:{FILE}"), _DEFAULT)
+        git = git._replace(env={**git.env, **questions.quarantine(around.environ)}, most=_MOST)
+        text = questions.file_text(git, f"HEAD:{FILE}", most=FILE_LIMIT)
+        settings = read_served(config, text, _DEFAULT)
         state, identity = State(scratch), Identity(NOBODY, "a server")
         return cls(Workspace(around, place, config, settings, git, state, identity))
 
@@ -54,29 +68,38 @@ class Server(NamedTuple):
         """What was decided about work."""
         return self.workspace.settings.policy
 
-    def policy_at(self, revision: str) -> Policy:
-        """What would be decided about work once the default branch has that revision.
+    @property
+    def patience(self) -> float:
+        """Seconds a push may take to be judged."""
+        return self.workspace.settings.timeout
 
-        Raises:
-            GitclaimError: it makes no sense.
-        """
-        text = questions.file_text(self.workspace.git, f"{revision}:{FILE}")
-        return read_served(self.workspace.config, text, f"the new commit {revision[:12]}").policy
-
-    def touched(self) -> Touched:
-        """Asks git what is touched."""
-        return self.workspace.touched()
-
-    def trust(self, revision: str = "HEAD") -> Trust:
-        """What was decided about claims on the default branch, or would be once it has that revision.
+    def decision(self, revision: str = "HEAD") -> Decision:
+        """What is decided on the default branch, or would be once it has that revision.
 
         Raises:
             GitclaimError: it makes no sense.
         """
         git, config = self.workspace.git, self.workspace.config
         source = _DEFAULT if revision == "HEAD" else f"the new commit {revision[:12]}"
-        text = questions.file_text(git, f"{revision}:{FILE}")
-        return read_trust(config, text, lambda name: questions.file_text(git, f"{revision}:{name}"), source)
+
+        def signers(name: str) -> str | None:
+            return questions.file_text(git, f"{revision}:{name}", most=SIGNERS_LIMIT)
+
+        text = questions.file_text(git, f"{revision}:{FILE}", most=FILE_LIMIT)
+        trust, policy = read_trust(config, text, signers, source), read_served(config, text, source).policy
+        return Decision(trust, policy, read_decided(text, source))
+
+    def decides(self, tip: Oid, *, after: Oid | None) -> bool:
+        """Whether a commit makes the decision that holds there itself, and follows that commit."""
+        touched = self.touched()
+        if after and not touched.is_above(after, tip):
+            return False
+        before = touched.commit(f"{tip}^")
+        return before is None or not self.decision(before).same_as(self.decision(tip))
+
+    def touched(self) -> Touched:
+        """Asks git what is touched."""
+        return self.workspace.touched()
 
     def registry(self, trust: Trust) -> Registry:
         """The registry in this repository, before the push."""
@@ -84,6 +107,35 @@ class Server(NamedTuple):
         registry = workspace.registry_of(workspace.settings.target, LocalStore(workspace.git), lambda: trust)
         return registry._replace(ledger=NoLedger())
 
-    def default_ref(self) -> str:
-        """The branch that HEAD names, whether it exists yet or not."""
-        return self.workspace.git.run("symbolic-ref", "--quiet", "HEAD", codes=(0, 1)).text.strip()
+    def branches(self) -> "Branches":
+        """The branches there are."""
+        git = self.workspace.git
+        head = git.run("symbolic-ref", "--quiet", "HEAD", codes=(0, 1)).text.strip()
+        listed = git.run("for-each-ref", "--format=%(refname) %(symref)", "refs/heads", "refs/tags").text.split("\n")
+        rows = [line.partition(" ") for line in listed[:-1]]
+        aliases = {ref: named for ref, _, named in rows if named}
+        return Branches(head, frozenset(ref for ref, _, _ in rows if ref.startswith("refs/heads/")), aliases)
+
+    def certificate(self, environ: Mapping[str, str]) -> str:
+        """The certificate of the push, empty if it has none (git-receive-pack(1), "GIT_PUSH_CERT")."""
+        name = environ.get("GIT_PUSH_CERT", "")
+        return self.workspace.git.run("cat-file", "blob", Oid(name)).text if name.strip("0") else ""
+
+
+class Branches(NamedTuple):
+    """The branches of a repository.
+
+    Args:
+        default: the one that HEAD names, whether it exists yet or not; empty where HEAD names none.
+        there: all of them.
+        aliases: branches and tags that are only other names, and what they name.
+    """
+
+    default: str
+    there: frozenset[str]
+    aliases: Mapping[str, str]
+
+    @property
+    def headless(self) -> bool:
+        """Whether nobody can tell what is decided: HEAD leads to no branch, and there are others."""
+        return bool(self.there) and self.default not in self.there

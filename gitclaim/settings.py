@@ -29,6 +29,12 @@ _UNSAYABLE: Final = re.compile("[\0\ud800-\udfff]")
 _MEGABYTE: Final = 1 << 20
 _TTL: Final = timedelta(minutes=60)
 _TIMEOUT: Final = 30.0
+_PATIENCE: Final = 30.0
+"""Seconds a push may take to be judged on a server."""
+FILE_LIMIT: Final = 1 << 16
+"""Bytes a `.gitclaim.yaml` may have: a parser takes its time."""
+SIGNERS_LIMIT: Final = 1 << 20
+"""Bytes an allowed-signers file may have."""
 
 
 class Target(NamedTuple):
@@ -58,7 +64,7 @@ class Settings(NamedTuple):
         wished: how it was named.
         source: where that choice was made, for people.
         ttl: how long a lease runs.
-        timeout: seconds a call to the registry may take.
+        timeout: seconds a call to the registry may take; on a server, seconds a push may take to be judged.
         session_variables: environment variables that name a session, in order.
         policy: what hooks and checks go by.
     """
@@ -136,11 +142,26 @@ def read_served(config: Mapping[str, list[str]], text: str | None, source: str) 
         GitclaimError: something makes no sense; says what and where.
     """
     _check_spelling(config)
+    file = read_decided(text, source)
+    # Not from the file: what it says of a budget is meant for the clients' hooks.
+    patience = _chosen(config, {}, "budget", _seconds, _PATIENCE)
+    return Settings(Target(EMBEDDED, EMBEDDED), EMBEDDED, source, timeout=patience, policy=_policy(config, file))
+
+
+def read_decided(text: str | None, source: str) -> dict[str, list[str]]:
+    """Everything that a `.gitclaim.yaml` says.
+
+    Args:
+        text: its text, None where there is none.
+        source: what the branch it is on is called, for people.
+
+    Raises:
+        GitclaimError: it makes no sense.
+    """
     try:
-        file = parse_file(text) if text is not None else {}
+        return parse_file(text) if text is not None else {}
     except GitclaimError as error:
         raise GitclaimError(f"on {source}: {error.message}", hint=error.hint) from error
-    return Settings(Target(EMBEDDED, EMBEDDED), EMBEDDED, source, policy=_policy(config, file))
 
 
 def read_trust(
@@ -157,10 +178,7 @@ def read_trust(
     Raises:
         GitclaimError: something makes no sense; says what and where.
     """
-    try:
-        told = parse_file(text) if text is not None else {}
-    except GitclaimError as error:
-        raise GitclaimError(f"on {source}: {error.message}", hint=error.hint) from error
+    told = read_decided(text, source)
     usual = Trust()
     keys = [*told.get("keys", []), *config.get("gitclaim.trustedkey", [])]
     signers = told.get("signers", [None])[0]

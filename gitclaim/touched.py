@@ -30,6 +30,22 @@ _ROOM: Final = 100_000
 _LONGEST: Final = 4096
 
 
+class Remote(NamedTuple):
+    """A remote, as far as this clone knows it.
+
+    Args:
+        name: its name, or a URL.
+        alike: the remotes whose tracking refs show what is known there.
+        counts: whether what a ref of it has counts as known.
+        default: its default branch, in full as it calls it; None where that is not known.
+    """
+
+    name: str
+    alike: Sequence[str]
+    counts: Callable[[str], bool]
+    default: str | None
+
+
 class Touched:
     """Asks git what is touched.
 
@@ -97,46 +113,67 @@ class Touched:
                     message.seek(0)
                     message.write(b"\n" + written)
 
-    def outgoing(
-        self,
-        updates: Sequence[Update],
-        remote: str,
-        alike: Iterable[str],
-        counts: Callable[[str], bool],
-        *,
-        ask: bool = False,
-    ) -> list[Change]:
+    def outgoing(self, updates: Sequence[Update], remote: "Remote", *, ask: bool = False) -> list[Change]:
         """The commits a push would give a remote that it does not have, each with what it touches.
+
+        For its default branch those are new that this branch does not have: what waits on another, or is there for
+        review, was judged when it came there, and others may have claimed its paths since.
 
         Args:
             updates: what is pushed.
-            remote: where to, a remote's name or a URL.
-            alike: the remotes whose tracking refs show what is known there.
-            counts: whether what a remote ref has counts as known.
+            remote: where to.
             ask: whether the remote is asked what it has, beside what is known here.
         """
-        old = [update.old for update in updates if update.old]
-        theirs = self.known([*old, *self._tracked(alike, counts), *self._shallow()])
+        tracked, shallow, counts = self._tracked(remote.alike), self._shallow(), remote.counts
+        main = [update for update in updates if update.ref == remote.default]
+        before = self.known([*_old(main), *(oid for oid, ref in tracked if ref == remote.default)])
+        # Where nothing is known of the branch, it goes by all that is known of the remote.
+        found = self._new(main, [*before, *self.known(shallow)]) if before else []
+        rest = [update for update in updates if update not in main or not before]
+        if not rest:
+            return found
+        theirs = self.known([*_old(updates), *(oid for oid, ref in tracked if counts(ref)), *shallow])
         if ask or not theirs:
             # Pushed to a URL, or for the first time: only the remote itself can tell what it has.
-            done = self.git.call("ls-remote", "--quiet", "--heads", "--tags", "--end-of-options", remote)
+            done = self.git.call("ls-remote", "--quiet", "--heads", "--tags", "--end-of-options", remote.name)
             listed = questions.remote_refs(done)
             theirs += self.known([oid for oid, ref in listed if counts(ref.removesuffix("^{}"))])
-        new = self.known([update.new for update in updates if update.new])
-        return self._listed([*new, *(f"^{oid}" for oid in theirs)])
+        return _each(found, self._new(rest, theirs))
 
-    def arriving(self, updates: Sequence[Update], counts: Callable[[str], bool]) -> tuple[list[Change], list[Oid]]:
-        """The commits a push brings to this repository, each with what it touches; and what was there before.
+    def lacking(self, update: Update, default: str | None) -> list[Change]:
+        """The commits a ref does not have yet and would get, each with what it touches.
+
+        Args:
+            update: what is to become of the ref.
+            default: a ref here whose commits are left out, as they came from there; None for none.
+        """
+        there = [*_old([update]), *([default] if default else []), *self._shallow()]
+        return self._new([update], self.known(there))
+
+    def arriving(
+        self, updates: Sequence[Update], counts: Callable[[str], bool], default: str
+    ) -> tuple[list[Change], list[Oid]]:
+        """The commits a push brings to this repository, each with what it touches; and the default branch before it.
+
+        For the default branch those are new that it does not have, for others those that no ref has that counts.
 
         Args:
             updates: what is pushed to branches and tags.
             counts: whether what a ref has counts as known.
+            default: the default branch, in full.
         """
         listed = self.git.run("for-each-ref", "--format=%(objectname) %(refname)").text.split("\n")[:-1]
-        rows = (line.partition(" ") for line in listed)
-        there = self.known([oid for oid, _, ref in rows if counts(ref)])
+        rows = [(oid, ref) for oid, _, ref in (line.partition(" ") for line in listed)]
+        before = self.known([oid for oid, ref in rows if ref == default])
+        main = [update for update in updates if update.ref == default]
+        rest = [update for update in updates if update.ref != default]
+        there = self.known([oid for oid, ref in rows if counts(ref)]) if rest else []
+        return _each(self._new(main, before), self._new(rest, there)), before
+
+    def _new(self, updates: Iterable[Update], there: Iterable[Oid]) -> list[Change]:
+        """What these updates bring that those commits do not lead to."""
         new = self.known([update.new for update in updates if update.new])
-        return self._listed([*new, *(f"^{oid}" for oid in there)]), there
+        return self._listed([*new, *(f"^{oid}" for oid in there)])
 
     def reach(self, tips: Iterable[Oid], there: Iterable[Oid]) -> set[Oid]:
         """The commits that lead up to these, as far as they are here, without those that were there before."""
@@ -158,8 +195,25 @@ class Touched:
                 found += [one._replace(paths=paths, doubtful=(), withdrawn=True) for one, paths in kept if paths]
         return found
 
-    def _tracked(self, remotes: Iterable[str], counts: Callable[[str], bool]) -> list[str]:
-        """What the tracking refs of these remotes point at."""
+    def deleted(self, updates: Sequence[Update], counts: Callable[[str], bool]) -> list[Change]:
+        """The commits that go with branches which are deleted, and that no other branch has.
+
+        Args:
+            updates: what is pushed.
+            counts: whether what a ref has stays known.
+        """
+        gone = {update.ref: update.old for update in updates if update.old and not update.new and _is_branch(update)}
+        if not gone:
+            return []
+        listed = self.git.run("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads").text.split("\n")[:-1]
+        rows = (line.partition(" ") for line in listed)
+        left = [oid for oid, _, ref in rows if ref not in gone and counts(ref)]
+        left += [update.new for update in updates if update.new and _is_branch(update) and counts(update.ref)]
+        lost = self._listed([*self.known(list(gone.values())), *(f"^{oid}" for oid in self.known(left))])
+        return [change._replace(doubtful=(), withdrawn=True) for change in lost if change.paths]
+
+    def _tracked(self, remotes: Iterable[str]) -> list[tuple[str, str]]:
+        """What the tracking refs of these remotes point at, and what the remotes call those branches."""
         found = []
         names = self.git.run("remote").text.split("\n")[:-1]
         for remote in remotes:
@@ -168,8 +222,8 @@ class Touched:
             lines = self.git.run("for-each-ref", "--format=%(objectname) %(refname)", start).text.split("\n")[:-1]
             for oid, _, ref in (line.partition(" ") for line in lines):
                 # Below `refs/remotes/a/` may also lie what the remote `a/b` has.
-                if not ref.startswith(others) and counts(f"refs/heads/{ref.removeprefix(start)}"):
-                    found.append(oid)
+                if not ref.startswith(others):
+                    found.append((oid, f"refs/heads/{ref.removeprefix(start)}"))
         return found
 
     def commit(self, name: str) -> Oid | None:
@@ -417,6 +471,19 @@ class _Merge(NamedTuple):
             return set(changed)
         merged, conflicts = self.touched.entries(answer[0], changed), set(answer[1:])
         return {path for path in changed if path in conflicts or merged.get(path) != here.get(path)}
+
+
+def _old(updates: Iterable[Update]) -> list[Oid]:
+    return [update.old for update in updates if update.old]
+
+
+def _is_branch(update: Update) -> bool:
+    return update.ref.startswith("refs/heads/")
+
+
+def _each(*several: Iterable[Change]) -> list[Change]:
+    """The changes of several lists, each commit once."""
+    return list({change.commit: change for listed in several for change in listed}.values())
 
 
 def _merged(change: Change, sides: Sequence[Sequence[str]]) -> Change:

@@ -26,10 +26,19 @@ from gitclaim.refstore.local import LocalStore
 from gitclaim.refstore.remote import RemoteStore
 from gitclaim.registry import Holding, Registry, Standing
 from gitclaim.resources import CLAIMS, PATTERNS, Resource
-from gitclaim.settings import FILE, Settings, Target, read_settings, read_trust, target_of
+from gitclaim.settings import (
+    FILE,
+    FILE_LIMIT,
+    SIGNERS_LIMIT,
+    Settings,
+    Target,
+    read_settings,
+    read_trust,
+    target_of,
+)
 from gitclaim.signing import signer_for
 from gitclaim.state import State
-from gitclaim.touched import Touched
+from gitclaim.touched import Remote, Touched
 from gitclaim.trust import Trust, fingerprint
 from gitclaim.verifying import GitVerifier
 from gitclaim.worktree import WorkTree
@@ -183,6 +192,25 @@ class Workspace(NamedTuple):
         listed = self.git.run("for-each-ref", "--format=%(refname)", *wanted).text.split("\n")
         return next((ref for ref in wanted if ref == "HEAD" or ref in listed), None)
 
+    def remote(self, name: str, counts: Callable[[str], bool]) -> Remote:
+        """What is known here of a remote that work goes to.
+
+        Args:
+            name: its name, or a URL.
+            counts: whether what a ref of it has counts as known.
+        """
+        return Remote(name, self.alike(name), counts, self.default_target())
+
+    def default_target(self) -> str | None:
+        """The default branch as the registry calls it, like `refs/heads/main`, as far as this clone knows."""
+        ref = self.default_branch()
+        if ref is None:
+            return None
+        named = self.git.run("symbolic-ref", "--quiet", ref, codes=(0, 1)).text.strip() or ref
+        starts = map(_tracking, self.alike(self.settings.target.name))
+        start = next((one for one in starts if named.startswith(one)), "")
+        return f"refs/heads/{named.removeprefix(start)}" if start else named
+
     def _default_names(self) -> list[str]:
         """The refs that may be the registry's default branch here, the likeliest first."""
         target = self.settings.target
@@ -190,7 +218,7 @@ class Workspace(NamedTuple):
             return ["HEAD"]
         # git clone notes the remote's choice as its HEAD; where that was not done, git's own default names are tried.
         names = [*self.config.get("init.defaultbranch", [])[-1:], "main", "master"]
-        starts = [f"refs/remotes/{name}/" for name in self.alike(target.name)] or ["refs/remotes/origin/"]
+        starts = list(map(_tracking, self.alike(target.name))) or [_tracking("origin")]
         wanted = [f"{start}{name}" for start in starts for name in ("HEAD", *names)]
         if target.embedded:
             wanted = [f"refs/heads/{name}" for name in names]
@@ -222,7 +250,8 @@ class Workspace(NamedTuple):
 
     def _decided(self, branch: str | None) -> Trust:
         def file(name: str) -> str | None:
-            return questions.file_text(self.git, f"{branch}:{name}") if branch else None
+            most = FILE_LIMIT if name == FILE else SIGNERS_LIMIT
+            return questions.file_text(self.git, f"{branch}:{name}", most=most) if branch else None
 
         return read_trust(self.config, file(FILE), file, printable(branch or "no branch"))
 
@@ -476,6 +505,11 @@ def _root(place: Place) -> str | None:
         return top
     ordinary = place.git_dir == place.common_dir and os.path.basename(place.common_dir) == ".git"
     return os.path.dirname(place.common_dir) if ordinary else top
+
+
+def _tracking(remote: str) -> str:
+    """Where a remote's branches are tracked."""
+    return f"refs/remotes/{remote}/"
 
 
 def _short(claim: Claim) -> str:

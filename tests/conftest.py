@@ -10,6 +10,7 @@ from tests.kit.repos import Clones, Repo, make_bare, make_clones
 from tests.kit.sealed import sealed_env
 from tests.kit.transport import Transport
 from tests.kit.transports import TRANSPORTS, serving
+from tests.kit.walled import Scene, build, copied
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +64,20 @@ def remote_over(transport: Transport, tmp_path: Path) -> Clones:
     """A fresh bare repository behind the transport, and two clones over it."""
     remote = make_bare(tmp_path / "remote.git")
     return make_clones(tmp_path, remote, transport.url(remote.path), transport.env())
+
+
+@pytest.fixture(scope="session")
+def drafted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a server with its wall is built, by the first test that needs it: the others get copies."""
+    return tmp_path_factory.mktemp("walled") / "built"
+
+
+@pytest.fixture
+def attacked(drafted: Path, tmp_path: Path) -> Scene:
+    """A server with its wall, a claim on it, and who attacks it."""
+    where = drafted.with_name("python")
+    if not drafted.exists():
+        draft = drafted.with_name("draft")
+        build(draft, where)
+        draft.rename(drafted)
+    return copied(drafted, where / "bin" / "python", tmp_path)

@@ -2,8 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -15,156 +14,34 @@ from tests.kit.attacker import (
     Attacker,
     fields,
     is_private,
-    make_key,
     message,
     moment,
     new_id,
-    server_python,
     shift_wall,
-    signing_with,
-    wall,
     with_signature,
 )
 from tests.kit.garbage import claim_message, raw_object
 from tests.kit.races import at
-from tests.kit.repos import Ran, Repo, make_bare, make_clones, make_repo
-
-SRC: Final = "refs/claims/path/src"
-TASK: Final = "refs/claims/task/7"
-HOUR: Final = timedelta(hours=1)
-DAY: Final = timedelta(days=1)
-HELD_BY_ALICE: Final = "alice holds src, task:7 until"
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """A server with its wall: alice holds `src` and `task:7`, and renewed that once; mallory can push, and wants it."""
-
-    alice: Repo
-    mallory: Attacker
-    remote: Repo
-    root: Path
-    python: Path
-
-    @property
-    def attacked(self) -> Repo:
-        """Where mallory works."""
-        return self.mallory.repo
-
-    @property
-    def held(self) -> str:
-        """The object of alice's claim, which mallory has fetched."""
-        return self.attacked.git("rev-parse", "refs/seen/path/src")
-
-    @property
-    def older(self) -> str:
-        """The step of alice's claim before that."""
-        return self.attacked.git("rev-parse", "refs/seen/path/src^")
-
-    @property
-    def id(self) -> str:
-        """The id of alice's claim."""
-        return fields(self.attacked, self.held)["Claim"]
-
-    @property
-    def holder(self) -> Attacker:
-        """Alice, with a hand of her own."""
-        return Attacker(self.alice, self.alice.path / ".git" / "gitclaim" / "key")
-
-    @property
-    def maintainer(self) -> Attacker:
-        """Carol, who is listed as a maintainer, in mallory's clone."""
-        return Attacker(self.attacked, self.root / "keys" / "carol")
-
-    def plain(self) -> None:
-        """From now on the server is a plain host."""
-        (self.remote.path / "hooks" / "pre-receive").unlink()
-
-    def decide(self, text: str, **files: str) -> None:
-        """What stands on the default branch from now on, as a maintainer pushed it."""
-        for name, content in {".gitclaim.yaml": text, **files}.items():
-            (self.alice.path / name).write_text(content, encoding="utf-8")
-            self.alice.git("add", "--force", name)
-        self.alice.git("commit", "--quiet", "--no-verify", "-m", "decide", env=signing_with(self.maintainer.key))
-        self.alice.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the scene is built, by the first test that needs it: the others get copies."""
-    return tmp_path_factory.mktemp("scene") / "built"
+from tests.kit.repos import make_repo
+from tests.kit.walled import (
+    DAY,
+    HELD_BY_ALICE,
+    HOUR,
+    SRC,
+    TASK,
+    Scene,
+    accepted,
+    commit,
+    held_by_alice,
+    lines,
+    refused,
+    refused_push,
+)
 
 
 @pytest.fixture
-def scene(built: Path, tmp_path: Path) -> Scene:
-    if not built.exists():
-        draft = built.with_name("draft")
-        _build(draft, built.with_name("python"))
-        draft.rename(built)
-    shutil.copytree(built, tmp_path, symlinks=True, dirs_exist_ok=True)
-    for name in ("alice", "bob"):
-        for file in ("config", "gitclaim/mirror.json"):
-            path = tmp_path / name / ".git" / file
-            path.write_text(path.read_text().replace(str(built.with_name("draft")), str(tmp_path)))
-    mallory = Attacker(Repo(tmp_path / "bob", "mallory"), tmp_path / "keys" / "mallory")
-    remote = Repo(tmp_path / "remote.git")
-    return Scene(Repo(tmp_path / "alice", "alice"), mallory, remote, tmp_path, built.with_name("python") / "bin/python")
-
-
-def _build(root: Path, where: Path) -> None:
-    remote = make_bare(root / "remote.git")
-    clones = make_clones(root, remote, remote.path.as_uri())
-    alice, bob = clones.alice, clones.bob
-    for name in ("src/a", "docs/b"):
-        alice.commit_file(name, f"{name}\n" * 10)
-    carol = Attacker(alice, make_key(root / "keys", "carol"))
-    alice.commit_file(".gitclaim.yaml", f"maintainers: ['{carol.public}']\nmax-ttl: 8h\n")
-    alice.git("push", "--quiet", "origin", "main")
-    make_key(root / "keys", "mallory")
-    wall(remote, server_python(where))
-    alice.claim("take", "src", "task:7")
-    alice.claim("renew")
-    bob.git("pull", "--quiet")
-    bob.claim("list")
-    bob.git("fetch", "--quiet", "origin", "refs/claims/*:refs/seen/*")
-
-
-def refused(scene: Scene, attack: Callable[[], Ran], *words: str) -> None:
-    """The push is refused with these words, and nothing has changed."""
-    before = scene.remote.refs("refs")
-    ran = attack()
-    said = " ".join(ran.stderr.replace("remote:", " ").split())
-    assert ran.code != 0, said
-    for word in words:
-        assert word in said, said
-    assert scene.remote.refs("refs") == before
-
-
-def refused_push(scene: Scene, refs: Mapping[str, str | None], *words: str) -> None:
-    """Mallory's push is refused with these words, and nothing has changed."""
-    refused(scene, lambda: scene.mallory.push(refs), *words)
-
-
-def accepted(ran: Ran) -> None:
-    assert ran.code == 0, ran.stderr
-
-
-def commit(repo: Repo, name: str = "src/a", content: str = "mallory\n", words: str = "work") -> str:
-    """A commit on the branch that is checked out, past every hook of the clone."""
-    target = repo.path / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(content)
-    repo.git("add", "--", name)
-    repo.git("commit", "--quiet", "--no-verify", "-m", words)
-    return repo.git("rev-parse", "HEAD")
-
-
-def lines(scene: Scene, *words: str) -> list[str]:
-    """What serve-hook says is refused, asked by hand."""
-    text = "".join(f"{word}\n" for word in words)
-    ran = scene.remote.claim("serve-hook", "--json", input=text, code=None)
-    assert ran.code in {0, 1}, ran.stderr
-    return [one["message"] for one in ran.json["refusals"]]
+def scene(attacked: Scene) -> Scene:
+    return attacked
 
 
 # Forged claims.
@@ -530,6 +407,7 @@ def test_a_long_past_in_a_record_is_not_looked_at(scene: Scene) -> None:
 
 # What is no claim.
 
+Make = Callable[[], tuple[str, str]]
 FIFTY: Final = 50 << 20
 JUNK: Final = (
     "claims claims/path/docs claims/task/8 claims/other/kind claims/path/name/CASE claims/path/name/%ZZ gitclaim "
@@ -563,7 +441,7 @@ def test_what_is_no_commit_over_the_empty_tree_is_refused(scene: Scene, kind: st
     repo, text = scene.attacked, claim_message("docs")
     head = repo.git("rev-parse", "HEAD")
     tag = f"object {head}\ntype commit\ntag x\ntagger M <m@example.org> 1 +0000\n\nx\n"
-    made: dict[str, Callable[[], tuple[str, str]]] = {
+    made: dict[str, Make] = {
         "blob": lambda: (repo.git("hash-object", "-w", "--stdin", input="x" * FIFTY), "a blob, not a commit"),
         "tree": lambda: (repo.git("rev-parse", "HEAD^{tree}"), "a tree, not a commit"),
         "tag": lambda: (raw_object(repo, "tag", tag.encode()), "a tag, not a commit"),
@@ -618,10 +496,6 @@ def test_a_path_that_is_no_text_can_be_held(scene: Scene) -> None:
 
 
 # Work on what another holds.
-
-
-def held_by_alice(scene: Scene, refs: dict[str, str | None], *options: str) -> None:
-    refused(scene, lambda: scene.mallory.push(refs, *options), "held by alice until", "gitclaim land")
 
 
 def test_hooks_that_are_turned_off_do_not_help(scene: Scene) -> None:

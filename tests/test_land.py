@@ -15,7 +15,7 @@ from gitclaim.claim import parse_claim, parse_commit
 from gitclaim.enforcing import judge
 from gitclaim.errors import Exit, GitclaimError, Reason, UnknownOutcomeError, UnreachableError
 from gitclaim.holding import give, release, renew
-from gitclaim.land import Errand, Fenced, Landed, Moved, Orphan, Ready, land, prepare, reason
+from gitclaim.land import Errand, Fenced, Landed, Moved, Orphan, Ready, coverage, land, prepare, reason
 from gitclaim.names import ClaimId, Oid, RefName, Session
 from gitclaim.policy import Policy
 from gitclaim.protocol import ATTEMPTS, Held, take
@@ -84,9 +84,8 @@ def change(*paths: str, claims: Iterable[ClaimId] = (), commit: Oid = NEW, withd
 def prepared(registry: Registry, *changes: Change, branch: str | None = "main") -> Ready | Fenced:
     """What the command does up to the landing itself."""
     registry.store.sync()
-    given = judge(registry, changes, Plain(), Policy())
-    assert isinstance(given, Allowed), given
-    return prepare(registry, changes, given, branch)
+    assert isinstance(judge(registry, changes, Plain(), Policy()), Allowed)
+    return prepare(registry, changes, changes, coverage(registry, changes, Plain()), branch)
 
 
 def ready(registry: Registry, *changes: Change, branch: str | None = "main") -> tuple[Holding, ...]:
@@ -356,7 +355,7 @@ def test_a_claim_lost_before_is_found_before_anything_is_sent(
     named = change("src/a", claims=[holding.claim.id])
     for _ in range(3):
         store.sync()
-        outcome = prepare(alice, [named], Allowed(lost=(holding.claim,)), "main")
+        outcome = prepare(alice, [named], [named], Allowed(lost=(holding.claim,)), "main")
         # Whoever gave its claim away knows it no longer; the commit still names it.
         if name != "given away":
             assert told(outcome) == [("src, task:1", why, successor)]

@@ -1,7 +1,7 @@
 """What is touched, as git itself sees it: in the index, in commits, in merges, whatever the user configured."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from gitclaim.change import Change, Update
 from gitclaim.clock import SystemClock
 from gitclaim.errors import GitclaimError
 from gitclaim.names import ClaimId, Oid
-from gitclaim.touched import Touched
+from gitclaim.touched import Remote, Touched
 from gitclaim.workspace import Surroundings, Workspace
 from tests.kit.repos import Clones, Repo, make_clone, make_repo
 
@@ -690,12 +690,21 @@ def everything(_: str) -> bool:
     return True
 
 
-def outgoing(
-    repo: Repo, *, to: str = "origin", old: str | None = None, counts: All = everything, alike: Iterable[str] = ()
+ORIGIN: Final = Remote("origin", ["origin"], everything, None)
+
+
+def outgoing(  # noqa: PLR0913 - a push, and what is known of where it goes
+    repo: Repo,
+    *,
+    to: str = "origin",
+    old: str | None = None,
+    counts: All = everything,
+    alike: Sequence[str] = (),
+    default: str | None = None,
 ) -> set[str]:
     """The paths of what a push of `main` would give."""
     update = Update("refs/heads/main", Oid(repo.git("rev-parse", "main")), Oid(old) if old else None)
-    return {path for one in touched(repo).outgoing([update], to, alike, counts) for path in one.paths}
+    return {path for one in touched(repo).outgoing([update], Remote(to, alike, counts, default)) for path in one.paths}
 
 
 def test_what_a_tracking_ref_shows_is_known(alice: Repo) -> None:
@@ -717,16 +726,31 @@ def test_a_url_is_asked_what_it_has(clones: Clones) -> None:
     assert outgoing(alice, to="file:///nowhere") == {"a", "b"}
 
 
+def test_for_the_default_branch_what_others_have_is_new(clones: Clones) -> None:
+    """What waits on another branch was judged by the claims of its day."""
+    alice = clones.alice
+    start = alice.commit_file("a")
+    alice.git("push", "--quiet", "origin", "main")
+    alice.commit_file("b")
+    alice.git("push", "--quiet", "origin", "main:refs/heads/review", "main:refs/tags/v1")
+    assert outgoing(alice, alike=["origin"]) == set()
+    for old in (start, None):
+        assert outgoing(alice, alike=["origin"], old=old, default="refs/heads/main") == {"b"}
+    assert outgoing(alice, to=clones.url, old=start, default="refs/heads/main") == {"b"}
+    # Nothing is known of that branch: it goes by all the remote has.
+    assert outgoing(alice, to=clones.url, default="refs/heads/main") == set()
+
+
 def test_what_is_deleted_gives_nothing(alice: Repo) -> None:
     old = Oid(alice.commit_file("a"))
-    assert touched(alice).outgoing([Update("refs/heads/x", None, old)], "origin", ["origin"], everything) == []
+    assert touched(alice).outgoing([Update("refs/heads/x", None, old)], ORIGIN) == []
 
 
 def test_a_tag_of_a_file_gives_no_commits(alice: Repo) -> None:
     alice.commit_file("a", "x")
     for name in ("HEAD:a", "HEAD^{tree}"):
         update = Update("refs/tags/x", Oid(alice.git("rev-parse", name)), None)
-        assert touched(alice).outgoing([update], "origin", ["origin"], everything) == []
+        assert touched(alice).outgoing([update], ORIGIN) == []
 
 
 def test_what_the_remote_has_and_we_have_not_is_no_error(alice: Repo) -> None:

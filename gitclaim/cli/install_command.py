@@ -38,7 +38,7 @@ def command(*, door: Door, shared: bool, server: bool, **chosen: Any) -> Answer:
         )
     if server:
         # Said now, and not at the next push: with settings that make no sense it lets nothing in.
-        Server.open(workspace.around, "").trust()
+        _check_server(Server.open(workspace.around, ""))
     place = hook_place(workspace, shared=shared)
     if place.off:
         raise GitclaimError(
@@ -61,3 +61,18 @@ def command(*, door: Door, shared: bool, server: bool, **chosen: Any) -> Answer:
     if manager in _NOTES:
         lines.append(_NOTES[manager])
     return Answer("installed", written_json(place, written, manager), "\n".join(lines))
+
+
+def _check_server(server: Server) -> None:
+    """Make sure that something will be let in.
+
+    Raises:
+        GitclaimError: nothing would.
+    """
+    server.decision()
+    branches = server.branches()
+    if branches.headless:
+        raise GitclaimError(
+            f"HEAD names {printable(branches.default) or 'no branch'}, and that is not there: nothing would be let in",
+            hint="git symbolic-ref HEAD refs/heads/BRANCH",
+        )

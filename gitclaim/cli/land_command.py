@@ -7,7 +7,7 @@ from gitclaim.cli.door import Answer, Door, answers, example
 from gitclaim.cli.landing import Scene, blocked_answer, fenced_answer, landed_answer, moved_answer, nothing_answer
 from gitclaim.enforcing import enforce
 from gitclaim.errors import GitclaimError, UsageError
-from gitclaim.land import Errand, Fenced, Landed, Moved, Ready, land, lost_claims, prepare
+from gitclaim.land import Errand, Fenced, Landed, Moved, Ready, coverage, land, lost_claims, prepare
 from gitclaim.names import Oid, RefName, printable
 from gitclaim.registry import Registry
 from gitclaim.verdict import Blocked
@@ -47,22 +47,24 @@ def _landing(scene: Scene, branch: str, *, follows: bool, forced: bool, dry_run:
     """Judge the work, make sure that its claims stand and that the ref may go there, and land it."""
     workspace, registry, errand = scene.workspace, scene.registry, scene.errand
     touched, policy = workspace.touched(), workspace.settings.policy
-    update, remote = Update(errand.ref, errand.new, errand.old), workspace.settings.target.name
+    update = Update(errand.ref, errand.new, errand.old)
     embedded = workspace.settings.target.embedded
 
     def counts(ref: str) -> bool:
         # In the repository itself, the branch that lands is there already, and is not to vouch for itself.
         return policy.guards(ref) and not (embedded and ref == f"refs/heads/{branch}")
 
-    changes = touched.outgoing([update], remote, workspace.alike(remote), counts, ask=not embedded)
-    changes += touched.withdrawn([update]) if forced else []
+    remote = workspace.remote(workspace.settings.target.name, counts)
+    new = touched.outgoing([update], remote, ask=not embedded)
+    # Claims are asserted for all that the ref gets, also for what the registry has on another branch.
+    changes = touched.lacking(update, workspace.default_branch() if errand.ref != remote.default else None)
     scene = scene._replace(changes=tuple(changes))
-    ruling = enforce(registry, changes, touched, policy, sync=False)
+    ruling = enforce(registry, [*new, *(touched.withdrawn([update]) if forced else [])], touched, policy, sync=False)
     if isinstance(ruling.verdict, Blocked):
         ready: Ready | Fenced = lost_claims(registry, ruling.verdict)
     else:
         scene = scene._replace(unclaimed=ruling.verdict.unclaimed)
-        ready = prepare(registry, changes, ruling.verdict, branch)
+        ready = prepare(registry, changes, new, coverage(registry, changes, touched), branch)
     match ready:
         case Fenced() if ready.fences or ready.orphans:
             return fenced_answer(scene, ready, ruling if isinstance(ruling.verdict, Blocked) else None)

@@ -31,8 +31,8 @@ def pre_push(hook: Hook, remote: str, lines: bytes) -> int:
     if not any(update.new for update in updates):
         return Exit.DONE
     touched = workspace.touched()
-    gone = touched.withdrawn(updates)
-    changes = [*touched.outgoing(updates, remote, workspace.alike(remote), policy.guards), *gone]
+    gone, there = touched.withdrawn(updates), workspace.remote(remote, policy.guards)
+    changes = [*touched.outgoing(updates, there), *gone]
     if not changes:
         return Exit.DONE
     registry = workspace.registry()
@@ -40,7 +40,7 @@ def pre_push(hook: Hook, remote: str, lines: bytes) -> int:
     if isinstance(ruling.verdict, Blocked) and not ruling.offline:
         # Tracking refs show what was fetched: what others landed since, or on a branch this clone does not follow,
         # is not this push's. Only the remote can tell.
-        known = touched.outgoing(updates, remote, workspace.alike(remote), policy.guards, ask=True)
+        known = touched.outgoing(updates, there, ask=True)
         changes = [*known, *gone]
         ruling = enforce(registry, changes, touched, policy, sync=False)
     if isinstance(ruling.verdict, Blocked) or ruling.verdict.lost or ruling.offline:

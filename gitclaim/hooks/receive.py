@@ -1,24 +1,27 @@
 """The hook `pre-receive`: a server's wall. What is not understood is refused; nothing is written."""
 
 import os
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 from gitclaim.admission import Refusal, admit, is_ours
 from gitclaim.change import Update
 from gitclaim.deciding import Decision, Turn, confirm
 from gitclaim.errors import Exit, GitclaimError
 from gitclaim.hooks.door import Hook
-from gitclaim.names import Oid, printable
+from gitclaim.names import Oid, RefName, printable
+from gitclaim.policy import Unclaimed
 from gitclaim.registry import Registry
-from gitclaim.serving import Server
+from gitclaim.resources import CLAIMS, PATTERNS
+from gitclaim.serving import Branches, Server
 from gitclaim.wall import Push, guard
 from gitclaim.workspace import Surroundings
 
 _SHOWN: Final = 10
 _CERTIFIED: Final = frozenset({"G", "U"})
-_FRESH: Final = frozenset({"OK", "SLOP"})
+_TRIES: Final = 3
 
 
 def pre_receive(hook: Hook, lines: bytes) -> int:
@@ -42,7 +45,9 @@ def judged(hook: Hook, lines: bytes) -> list[Refusal]:
     updates = list(parsed(lines.decode("utf-8", "surrogateescape")))
     with _scratch(hook) as scratch:
         around = Surroundings(hook.cwd, hook.environ, interactive=False, clock=hook.clock, nonce=hook.nonce)
-        return _judged(Server.open(around, scratch), updates, hook.environ)
+        server = Server.open(around, scratch)
+        with _patience(server.patience):
+            return _settled(server, updates, hook.environ) if updates else []
 
 
 def refusal_lines(refusals: Sequence[Refusal]) -> list[str]:
@@ -72,26 +77,55 @@ def parsed(text: str) -> Iterator[Update]:
             raise GitclaimError(f"not a line for a pre-receive hook: {printable(line)[:200]}") from error
 
 
-def _judged(server: Server, updates: Sequence[Update], environ: Mapping[str, str]) -> list[Refusal]:
-    if not updates:
-        return []
-    trust = server.trust()
-    registry = server.registry(trust)
+def _settled(server: Server, updates: Sequence[Update], environ: Mapping[str, str]) -> list[Refusal]:
+    """The judgement, on claims that stand as it found them when it is done."""
+    decision = server.decision()
+    registry = server.registry(decision.trust)
+    for _ in range(_TRIES):
+        before = _claims(registry)
+        refusals = _judged(server, registry, updates, Said(decision, _certified(server, updates, environ)))
+        if _claims(registry) == before:
+            return refusals
+    return [Refusal(updates[0].ref, "others take claims here all the time, so it can't be judged", "push again")]
+
+
+def _judged(server: Server, registry: Registry, updates: Sequence[Update], said: "Said") -> list[Refusal]:
+    trust, policy = said.decision.trust, said.decision.policy
     refusals = admit(registry, [update for update in updates if is_ours(update.ref)], trust)
     # One that breaks the rules of claims is not looked at any further: it would only take time.
     if refusals:
         return refusals
-    certified = _certified(environ)
-    refusals = list(_decisions(server, registry, updates, Decision(trust, server.policy), certified))
-    policy = server.policy
+    branches = server.branches()
+    refusals = [*_aliases(branches, updates), *_headless(branches, updates)]
+    refusals = refusals or list(_decisions(server, registry, updates, said, branches.default))
     work = [update for update in updates if _is_work(update.ref) and policy.guards(update.ref)]
-    if refusals or not work:
+    if refusals or not work or not (_claims(registry) or policy.unclaimed is Unclaimed.DENY):
         return refusals
+
+    def counts(ref: str) -> bool:
+        return _is_work(ref) and policy.guards(ref)
+
     touched = server.touched()
-    changes, there = touched.arriving(work, lambda ref: _is_work(ref) and policy.guards(ref))
-    changes += touched.withdrawn(work)
-    push = Push(updates, changes, certified, lambda tips: touched.reach(tips, there))
+    changes, there = touched.arriving(work, counts, branches.default)
+    changes += [*touched.withdrawn(work), *touched.deleted(work, counts)]
+    push = Push(updates, changes, said.certified, lambda tips: touched.reach(tips, there))
     return guard(registry, push, touched, policy)
+
+
+class Said(NamedTuple):
+    """What was said before the push, and with it.
+
+    Args:
+        decision: what was decided.
+        certified: the key that certified the push, empty if none did.
+    """
+
+    decision: Decision
+    certified: str
+
+
+def _claims(registry: Registry) -> Mapping[RefName, Oid]:
+    return registry.store.below([CLAIMS, PATTERNS])
 
 
 def _is_work(ref: str) -> bool:
@@ -99,25 +133,82 @@ def _is_work(ref: str) -> bool:
     return not is_ours(ref) and not ref.startswith("refs/notes/")
 
 
+def _aliases(branches: Branches, updates: Sequence[Update]) -> Iterator[Refusal]:
+    """What goes to another name of a branch: what is said of one name must not pass for the other."""
+    for update in updates:
+        if named := branches.aliases.get(update.ref):
+            yield Refusal(update.ref, f"it is another name of {printable(named)} here", f"push to {printable(named)}")
+
+
+def _headless(branches: Branches, updates: Sequence[Update]) -> list[Refusal]:
+    """Where nobody can tell what is decided, or could after this push."""
+    made = {update.ref for update in updates if update.new and update.ref.startswith("refs/heads/")}
+    if not branches.headless and (branches.there or not made or branches.default in made):
+        return []
+    return [
+        Refusal(
+            updates[0].ref,
+            f"HEAD names {printable(branches.default) or 'no branch'} here, and that is not there: nobody can tell "
+            "what is decided",
+            "who runs this server: git symbolic-ref HEAD refs/heads/BRANCH; or, in an empty repository, push it first",
+        )
+    ]
+
+
 def _decisions(
-    server: Server, registry: Registry, updates: Sequence[Update], now: Decision, certified: str
+    server: Server, registry: Registry, updates: Sequence[Update], said: Said, default: str
 ) -> Iterator[Refusal]:
     """What is wrong with what would be decided from then on; nonsense would keep everybody from mending it."""
-    default = server.default_ref()
     for update in updates:
-        if update.ref == default and update.new:
-            try:
-                then = Decision(server.trust(update.new), server.policy_at(update.new))
-            except GitclaimError as error:
-                yield Refusal(update.ref, error.message, error.hint or "")
-            else:
-                yield from confirm(registry, updates, Turn(default, update.new, now, then), certified)
+        if update.ref != default:
+            continue
+        if update.new is None:
+            yield Refusal(default, "it is the default branch: without it nothing is decided here")
+            continue
+        try:
+            then = server.decision(update.new)
+            by_tip = not then.same_as(said.decision) and server.decides(update.new, after=update.old)
+        except GitclaimError as error:
+            yield Refusal(update.ref, error.message, error.hint or "")
+            continue
+        yield from confirm(registry, updates, Turn(default, update.new, said.decision, then, by_tip), said.certified)
 
 
-def _certified(environ: Mapping[str, str]) -> str:
-    """The key that certified the push, if one did and it was for this push (git-receive-pack(1))."""
-    good = environ.get("GIT_PUSH_CERT_STATUS") in _CERTIFIED and environ.get("GIT_PUSH_CERT_NONCE_STATUS") in _FRESH
-    return environ.get("GIT_PUSH_CERT_KEY", "") if good else ""
+def _certified(server: Server, updates: Sequence[Update], environ: Mapping[str, str]) -> str:
+    """The key that certified the push, if one did and it was for this push (git-receive-pack(1)).
+
+    Not where git takes the nonce for an old one (`SLOP`): that may have any age, where a server keeps nothing between
+    requests. And not for what the certificate does not name: git takes commands before it along (measured, 2.39).
+    """
+    good = environ.get("GIT_PUSH_CERT_STATUS") in _CERTIFIED and environ.get("GIT_PUSH_CERT_NONCE_STATUS") == "OK"
+    if not good:
+        return ""
+    _, _, commands = server.certificate(environ).partition("\n\n")
+    named = list(parsed(commands.partition("-----BEGIN ")[0]))
+    return environ.get("GIT_PUSH_CERT_KEY", "") if sorted(map(repr, named)) == sorted(map(repr, updates)) else ""
+
+
+@contextmanager
+def _patience(seconds: float) -> Iterator[None]:
+    """End what takes longer: whoever pushes decides how much there is to look at.
+
+    Raises:
+        GitclaimError: it took longer.
+    """
+
+    def over(_signal: int, _frame: object) -> None:
+        raise GitclaimError(
+            f"it could not be judged within {seconds:g} seconds",
+            hint="push less at a time; who runs this server: git config gitclaim.budget SECONDS",
+        )
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @contextmanager

@@ -49,13 +49,17 @@ def shift_wall(bare: Repo, python: Path, ahead: timedelta) -> None:
     script = (
         "from datetime import timedelta\n"
         "from gitclaim.clock import SystemClock\n"
-        "from gitclaim.hooks.entry import main\n"
         "real = SystemClock.now\n"
         f"SystemClock.now = lambda clock: real(clock) + timedelta(seconds={ahead.total_seconds()})\n"
-        'main(["pre-receive"]) and sys.exit(1)\n'
     )
+    altered_wall(bare, python, script)
+
+
+def altered_wall(bare: Repo, python: Path, script: str) -> None:
+    """Have the wall run after this."""
     hook = bare.path / "hooks" / "pre-receive"
-    hook.write_text(f"#!{python}\nimport sys\n{script}", encoding="utf-8")
+    run_it = 'import sys\nfrom gitclaim.hooks.entry import main\nmain(["pre-receive"]) and sys.exit(1)\n'
+    hook.write_text(f"#!{python}\n{script}{run_it}", encoding="utf-8")
     hook.chmod(0o755)
 
 
