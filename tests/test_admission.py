@@ -26,6 +26,7 @@ from gitclaim.resources import PATTERNS, Kind, Resource
 from gitclaim.sweep import RECORDS_KEPT, sweep
 from gitclaim.trust import Trust, TrustMode, Whole
 from tests.kit.memory import HOUR, START, MemoryObjects, World, asking, commit_bytes, ref_of, resources
+from tests.kit.repos import ROOT
 
 SECOND: Final = timedelta(seconds=1)
 MINUTE: Final = timedelta(minutes=1)
@@ -294,6 +295,17 @@ def test_a_claim_dated_beyond_the_grace_is_refused(server: Server, off: timedelt
     assert server.all() == {}
 
 
+def test_what_stood_there_dated_ahead_does_not_go_on(server: Server) -> None:
+    """It came in before the server had a wall, and would make every other clock suspect."""
+    claim = server.world.claim("src", "alice", ago=-GRACE - SECOND)
+    oid = server.world.stand(claim, at=START)
+    longer = server.write(claim.until(claim.expires + HOUR), after=oid)
+    said = ["it is dated 2026-11-21T03:02:01Z, and it is 2026-11-21T03:00:00Z here"]
+    assert server.push(at(claim, longer)) == said
+    server.world.clock.pass_by(seconds=1)
+    assert server.push(at(claim, longer)) == []
+
+
 def test_a_lease_that_ran_out_is_refused(server: Server) -> None:
     claim = server.world.claim("src", "alice", ttl=MINUTE, ago=MINUTE)
     assert server.push(at(claim, server.write(claim, at=START))) == ["its lease ran out at 2026-11-21T03:00:00Z"]
@@ -320,11 +332,14 @@ def test_a_lease_beyond_all_limits_is_no_claim(server: Server) -> None:
 
 
 def test_a_date_ahead_buys_no_longer_lease(server: Server) -> None:
-    """Who dates a claim ahead gains no more than the grace."""
+    """Who dates a claim ahead gains no more than the grace; a claim that says it is taken later gains nothing."""
     server.trust = TRUST._replace(max_ttl=HOUR)
     claim = server.world.claim("src", "alice", ttl=2 * HOUR)
     (message,) = server.push(at(claim, server.write(claim, at=START + GRACE)))
     assert message == "its lease is longer than 1h, the longest here"
+    later = server.world.claim("src", "alice", ago=-GRACE)
+    assert server.push(at(later, server.write(later, at=START))) == [message]
+    assert server.push(at(later, server.write(later, at=later.taken))) == []
 
 
 # The whole repository.
@@ -347,6 +362,41 @@ def test_the_whole_repository_is_for_maintainers_unless_said_otherwise(
     server = Server(trust=TRUST._replace(whole=whole))
     claim = server.world.claim(".", session)
     said = [] if let_in else ["only maintainers may claim the whole repository here"]
+    assert server.push(at(claim, server.write(claim))) == said
+
+
+@pytest.mark.parametrize(
+    ("patterns", "whole"),
+    [
+        (("*",), True),
+        (("**/*",), True),
+        ((".",), True),
+        (("./",), True),
+        ((":/",), True),
+        ((":/*",), True),
+        ((":(glob)**",), True),
+        ((":(top,icase)",), True),
+        (("*.sql", "?*"), True),
+        ((":!docs",), True),
+        ((":^docs",), True),
+        ((":/!docs",), True),
+        ((":/^docs",), True),
+        ((":(exclude)docs",), True),
+        ((":(top,exclude)docs",), True),
+        ((":!docs", ":^src"), True),
+        (("*.sql",), False),
+        ((":(glob)**/*.sql",), False),
+        ((":/docs",), False),
+        (("*.sql", ":!docs"), False),
+    ],
+)
+def test_a_pattern_that_matches_everything_or_all_but_some_is_the_whole_repository(
+    server: Server,
+    patterns: tuple[str, ...],
+    whole: bool,  # noqa: FBT001
+) -> None:
+    claim = server.world.claim("docs", "alice")._replace(patterns=patterns)
+    said = ["only maintainers may claim the whole repository here"] if whole else []
     assert server.push(at(claim, server.write(claim))) == said
 
 
@@ -449,6 +499,20 @@ def test_what_is_dead_is_anybody_s_to_take_and_to_remove(dies: Callable[[Server]
         assert (ref_of("src") in server.all()) is over
 
 
+def test_who_asks_for_more_than_a_few_of_others_claims_gets_none_of_the_rest(server: Server) -> None:
+    """Each signature takes time; what nobody looked at is not taken for dead."""
+    forged = [server.world.claim(f"d{number}", "alice") for number in range(50)]
+    for claim in forged:
+        server.world.stand(claim, key="forged")
+    claim, _ = server.held()
+    gone: dict[RefName, Oid | None] = dict.fromkeys([*(ref for one in forged for ref in one.refs), *claim.refs])
+    assert server.push(gone) == FENCED_OFF
+    server.world.refs.refs[ref_of("src")] = server.world.stand(claim, key="forged")
+    assert server.push(gone) == FENCED_OFF
+    del gone[forged[0].refs[0]]
+    assert server.push(gone) == []
+
+
 @pytest.mark.parametrize("signed", [True, False])
 def test_what_can_t_be_judged_stays(server: Server, signed: bool) -> None:  # noqa: FBT001
     """A signature nobody here can check, and a newer format: nobody can tell that they are worth nothing."""
@@ -480,6 +544,14 @@ def test_what_died_is_removed_in_the_push_that_takes_what_it_lay_in(server: Serv
     moves = at(claim, server.write(claim))
     assert server.push(moves) == ["it overlaps what stands at refs/claims/path/src/a"]
     assert server.refusals(server.updates({**moves, ref_of("src/a"): None})) == []
+
+
+def test_what_goes_on_in_the_same_push_is_in_the_way_as_before(server: Server) -> None:
+    claim, oid = server.held("src/a")
+    longer = claim.until(claim.expires + HOUR)
+    above = server.world.claim("src", "alice")
+    moves = (at(longer, server.write(longer, after=oid)), at(above, server.write(above)))
+    assert server.push(*moves) == ["it overlaps what stands at refs/claims/path/src/a"]
 
 
 def test_what_lives_is_not_removed_to_take_what_it_lies_in(server: Server) -> None:
@@ -690,6 +762,8 @@ def test_a_claim_ends_as_a_whole_in_the_push_that_says_so(server: Server) -> Non
         assert server.push(one) == said
         assert server.push({ref_of("src"): None}, one)[:1] == said
         assert server.push(at(claim, server.write(claim.until(claim.expires + HOUR), after=oid)), one) == said
+        rest = names(claim, "docs")
+        assert server.push({ref_of("src"): None}, at(rest, server.write(rest, after=oid)), one) == said
     server.world.refs.refs.clear()
     assert server.push(record) == said
 
@@ -720,6 +794,10 @@ def test_a_record_follows_the_claim_it_is_about(server: Server) -> None:
     blob = server.world.plant("x", kind="blob")
     record = server.record(claim, blob, "alice")
     assert server.push(at(claim, None), {ref: record})[0] == "it is about something that is no claim"
+    said = Released(claim.id, oid, Session("alice"), claim.lapses())
+    raw = commit_bytes(format_released(said, title=claim.title), parent=oid, key="")
+    double = server.world.plant(raw.replace(b"author", b"parent %s\nauthor" % elsewhere.encode(), 1))
+    assert server.push(at(claim, None), {ref: double})[0] == "it does not follow the claim it is about"
     assert set(server.all()) == {*claim.refs, *other.refs}
 
 
@@ -858,6 +936,11 @@ def test_a_push_of_too_many_claims_is_refused_unread(server: Server) -> None:
     moves = [at(claim, server.write(claim)) for claim in claims]
     assert server.push(*moves) == [f"{MOST_CLAIMS + 1} claims in one push; at most {MOST_CLAIMS}"]
     assert server.push(*moves[:-1]) == []
+
+
+def test_the_limits_are_those_that_are_written_down() -> None:
+    said = f"One push may change {MOST_REFS} such refs and bring {MOST_CLAIMS} objects."
+    assert said in (ROOT / "docs/server.md").read_text()
 
 
 def test_the_largest_claim_is_let_in_and_ends(server: Server) -> None:

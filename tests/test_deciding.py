@@ -1,10 +1,20 @@
 """Once a server lists maintainers, only they change what it goes by."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import pytest
 
+from gitclaim.change import Update
+from gitclaim.claim import format_claim
+from gitclaim.deciding import Decision, Turn, confirm
+from gitclaim.names import Oid, RefName
+from gitclaim.policy import Policy, Unclaimed
+from gitclaim.record import Landing, landing_notes
+from gitclaim.trust import Trust, TrustMode
 from tests.kit.attacker import make_key, signing_with
+from tests.kit.memory import MemoryObjects, World, commit_bytes
 from tests.kit.repos import ROOT, Clones, Ran, Repo
 
 
@@ -75,3 +85,104 @@ def test_a_maintainer_signs_a_decision(walled: Clones, tmp_path: Path) -> None:
     assert REFUSED in push(alice, "main").stderr
     alice.git("commit", "--quiet", "--amend", "-m", "so", env=signing_with(alice.path / ".git/gitclaim/key"))
     assert push(alice, "main").code == 0
+
+
+# The rule by itself, over a registry in memory.
+
+MAIN: Final = RefName("refs/heads/main")
+OTHER: Final = RefName("refs/heads/other")
+OPENPGP: Final = "0123456789ABCDEF0123456789ABCDEF01234567"
+TRUST: Final = Trust(TrustMode.KNOWN, frozenset({"alice"}), frozenset({"carol", OPENPGP}), source="main")
+NOW: Final = Decision(TRUST, Policy())
+THEN: Final = Decision(TRUST._replace(mode=TrustMode.ANY), Policy())
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def commit(world: World, key: str = "", words: str = "decide") -> Oid:
+    return world.plant(commit_bytes(words, tree="1" * 40, key=key))
+
+
+def altered(world: World, oid: Oid) -> Oid:
+    """The same with other words below the same signature."""
+    raw = world.contents[oid]
+    assert isinstance(raw, bytes)
+    return world.plant(raw + b"!")
+
+
+def landed(world: World, key: str, tip: Oid, ref: RefName = MAIN) -> Oid:
+    """A claim that vouches for a commit."""
+    text = format_claim(world.claim(".gitclaim.yaml", "alice"), notes=landing_notes([Landing(ref, tip)]))
+    return MemoryObjects(world.contents, key).write(text, parent=None, at=world.clock.now())
+
+
+def is_let_in(  # noqa: PLR0913 - what a push may come with
+    world: World,
+    tip: Oid,
+    moves: Mapping[str, Oid] | None = None,
+    *,
+    certified: str = "",
+    now: Decision = NOW,
+    then: Decision = THEN,
+) -> bool:
+    updates = [Update(MAIN, tip, None), *(Update(ref, oid, None) for ref, oid in (moves or {}).items())]
+    refusals = confirm(world.server(now.trust), updates, Turn(MAIN, tip, now, then), certified)
+    assert [one.message for one in refusals] in ([], [REFUSED])
+    return not refusals
+
+
+@pytest.mark.parametrize(
+    ("certified", "let_in"),
+    [
+        ("carol", True),
+        (OPENPGP, True),
+        (OPENPGP[-16:], True),
+        (OPENPGP[-16:].lower(), True),
+        (OPENPGP[:16], False),
+        (f"F{OPENPGP[-16:]}", False),
+        ("alice", False),
+        ("mallory", False),
+        ("", False),
+    ],
+)
+def test_a_push_that_a_maintainer_certified_decides(world: World, certified: str, let_in: bool) -> None:  # noqa: FBT001
+    assert is_let_in(world, commit(world), certified=certified) is let_in
+
+
+@pytest.mark.parametrize(
+    ("key", "let_in"), [("carol", True), ("alice", False), ("mallory", False), ("", False), ("unknown", False)]
+)
+def test_a_maintainer_s_signature_on_the_tip_decides(world: World, key: str, let_in: bool) -> None:  # noqa: FBT001
+    tip = commit(world, key)
+    assert is_let_in(world, tip) is let_in
+    assert not is_let_in(world, altered(world, tip))
+
+
+@pytest.mark.parametrize(("key", "let_in"), [("carol", True), ("alice", False), ("mallory", False), ("", False)])
+def test_a_claim_of_a_maintainer_s_that_lands_it_decides(world: World, key: str, let_in: bool) -> None:  # noqa: FBT001
+    tip, place = commit(world), "refs/claims/path/.gitclaim.yaml"
+    step = landed(world, key, tip)
+    assert is_let_in(world, tip, {place: step}) is let_in
+    assert not is_let_in(world, tip, {place: altered(world, step)})
+    assert not is_let_in(world, tip, {place: landed(world, key, tip, OTHER)})
+    assert not is_let_in(world, tip, {place: landed(world, key, commit(world, words="another"))})
+    assert not is_let_in(world, tip, {OTHER: step}), "nobody judged whether it may come in"
+    assert not is_let_in(world, tip), "it comes with the push"
+
+
+def test_who_makes_themselves_a_maintainer_is_none_yet(world: World) -> None:
+    mine = Decision(TRUST._replace(maintainers=frozenset({"mallory"})), Policy())
+    assert not is_let_in(world, commit(world, "mallory"), then=mine, certified="mallory")
+    assert is_let_in(world, commit(world, "carol"), then=mine)
+
+
+def test_only_what_changes_a_decision_needs_a_maintainer(world: World) -> None:
+    """What is decided about work too; where it was read is no decision, and without maintainers anybody decides."""
+    tip = commit(world)
+    assert is_let_in(world, tip, then=Decision(TRUST._replace(source="the new commit"), Policy()))
+    assert not is_let_in(world, tip, then=Decision(TRUST, Policy(unclaimed=Unclaimed.DENY)))
+    assert not is_let_in(world, tip, then=Decision(TRUST._replace(maintainers=frozenset()), Policy()))
+    assert is_let_in(world, tip, now=Decision(TRUST._replace(maintainers=frozenset()), Policy()))

@@ -182,6 +182,17 @@ def test_a_commit_that_names_the_claim_and_is_signed_by_its_key_comes_in(server:
     assert server.refusals(server.commit("src/a", names=[claim], key="alice")) == []
 
 
+def test_the_holder_s_signature_on_other_bytes_is_no_proof(server: Server) -> None:
+    claim, _ = server.held()
+    mine = server.commit("src/a", names=[claim], key="alice")
+    assert mine.commit
+    raw = server.world.contents[mine.commit]
+    assert isinstance(raw, bytes)
+    false = mine._replace(commit=server.world.plant(raw.replace(b"1" * 40, b"2" * 40)))
+    assert server.said(false) == [HELD]
+    assert server.refusals(mine) == []
+
+
 def test_a_signature_alone_is_no_proof(server: Server) -> None:
     """What somebody did before they took the claim, or for another purpose, does not fall under it."""
     server.held()
