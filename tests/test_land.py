@@ -175,8 +175,11 @@ def test_the_work_lands_and_its_claims_end_in_one_transaction(
     assert alice.ledger.held() == {}
 
 
-def test_the_record_vouches_for_what_landed(world: World, alice: Registry) -> None:
+@pytest.mark.parametrize("hours", [0, 9])
+def test_the_record_vouches_for_what_landed(world: World, alice: Registry, hours: int) -> None:
+    """Also when the lease has run out, and the record is of no other use."""
     holding = taken(alice)
+    world.clock.pass_by(hours=hours)
     land(alice, ERRAND, ready(alice, change("src/a")))
     record = parse_released(text(world, world.refs.refs[released_ref(holding.claim.id)]))
     assert record

@@ -167,6 +167,15 @@ def test_a_released_claim_pushed_back_is_worth_nothing(world: World, alice: Regi
     assert world.at("src") != holding.oid
 
 
+def test_a_part_of_it_pushed_back_at_once_is_not_taken_for_one_that_is_being_written(
+    world: World, alice: Registry
+) -> None:
+    holding = taken(alice, "a b")
+    release(alice, ())
+    world.refs.refs[ref_of("a")] = holding.oid
+    assert standing(world, "a") == {Standing.UNTRUSTED}
+
+
 def test_the_next_one_replaces_it_where_it_stands(world: World, alice: Registry) -> None:
     holding = taken(alice)
     release(alice, ())
@@ -379,6 +388,42 @@ def test_a_theft_is_not_healed_by_going_on_with_it(world: World, alice: Registry
     assert standing(world) == {Standing.UNTRUSTED}
 
 
+def test_a_stolen_claim_is_still_bound_to_the_key_that_took_it(world: World, alice: Registry) -> None:
+    thief = stolen(world, stolen(world, taken(alice)))
+    assert alice.holder(thief.oid) == ("alice", False)
+
+
+def test_a_step_that_nobody_can_check_takes_nothing_from_its_holder(world: World, alice: Registry) -> None:
+    unknown = stolen(world, taken(alice), key="unknown")
+    assert standing(world) == {Standing.LIVE}
+    last = stolen(world, unknown, key="alice")
+    assert alice.holder(last.oid) == ("alice", True)
+    assert standing(world) == {Standing.LIVE}
+
+
+def test_what_nobody_signed_hands_nothing_on(world: World, alice: Registry) -> None:
+    """A claim that was given is bound to no key, and yet goes on by signatures alone."""
+    taken(alice)
+    (given,) = give(alice, (), Session("bob")).holdings
+    unsigned = stolen(world, given, session="dora", key="")
+    stolen(world, unsigned, session="dora", key="dora")
+    assert standing(world) == {Standing.UNTRUSTED}
+
+
+def test_what_follows_another_claim_has_nothing_of_its_life(world: World, alice: Registry) -> None:
+    """Neither its key, nor what landed under it, nor its lease."""
+    theirs = taken(alice, ttl=8 * HOUR)
+    landing = Landing(RefName("refs/heads/main"), Oid("1" * 40))
+    text = format_claim(theirs.claim, notes=landing_notes([landing]))
+    before = MemoryObjects(world.contents, "alice").write(text, parent=theirs.oid, at=world.clock.now())
+    claim = world.claim("docs", "mallory")
+    oid = MemoryObjects(world.contents, "mallory").write(format_claim(claim), parent=before, at=world.clock.now())
+    assert alice.holder(oid) == ("mallory", True)
+    assert alice.landed(before) == [landing.oid]
+    assert alice.landed(oid) == []
+    assert alice.worthless_from(Holding(claim, oid)) == claim.lapses()
+
+
 def test_a_claim_that_was_given_is_its_new_holder_s_from_their_first_renewal_on(
     world: World, alice: Registry, bob: Registry
 ) -> None:
@@ -436,6 +481,18 @@ def test_with_another_key_nothing_is_done_to_a_claim(world: World, alice: Regist
     assert "\n" not in caught.value.message
     assert world.refs.refs == before
     assert world.at("src/a") == holding.oid
+
+
+@pytest.mark.parametrize("name", DEEDS)
+def test_with_a_key_that_does_not_count_nothing_is_done_to_a_claim(world: World, alice: Registry, name: str) -> None:
+    taken(alice, "src/a src/b")
+    before = dict(world.refs.refs)
+    world.clock.time += MINUTE
+    without = world.session("alice", trusted=frozenset({"bob"}))
+    without.store.sync()
+    with pytest.raises(GitclaimError, match="this clone's signatures do not count here: alice"):
+        DEEDS[name](without)
+    assert world.refs.refs == before
 
 
 @pytest.mark.parametrize("name", DEEDS)

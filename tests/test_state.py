@@ -1,8 +1,10 @@
 """The clone's own files."""
 
+import errno
 import os
 import re
 import stat
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -161,9 +163,72 @@ def test_no_umask_opens_or_closes_anything(tmp_path: Path, umask: int) -> None:
         with state.lock("lock", 1):
             CloneSigner(state, os.environ).options()
     finally:
+        after = os.umask(before)
+    assert after == umask
+    for path in (state.path(), *state.path().rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_what_is_made_is_its_owner_s_alone_from_the_first_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where modes are not changed later: by a file system that keeps none, or not yet."""
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.EPERM, "not permitted")
+
+    monkeypatch.setattr(os, "fchmod", fails)
+    state = State(tmp_path / "gitclaim")
+    before = os.umask(0)
+    try:
+        state.write("x", "held", "file")
+        with state.lock("lock", 1):
+            pass
+    finally:
         os.umask(before)
     for path in (state.path(), *state.path().rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+@pytest.mark.parametrize("hard", [True, False])
+def test_what_lies_where_a_text_is_drafted_is_not_written_to(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    hard: bool,  # noqa: FBT001
+) -> None:
+    """Who could guess the name of the draft, while the directory was open, gains nothing."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    state = State(tmp_path / "gitclaim")
+    monkeypatch.setattr(time, "monotonic_ns", lambda: 7)
+    draft = state.path(f".key.{os.getpid()}.7")
+    state.make()
+    draft.hardlink_to(victim) if hard else draft.symlink_to(victim)
+    with pytest.raises(GitclaimError, match="can't write"):
+        state.write("mine", "key")
+    assert victim.read_text() == "precious"
+    assert not state.has("key")
+
+
+def test_a_link_that_takes_the_place_of_a_new_directory_leads_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the moment after it was made: what it leads to is not given to the owner of the repository, nor closed."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    elsewhere.chmod(0o755)
+    real = os.mkdir
+
+    def replaced(path: str, mode: int) -> None:
+        real(path, mode)
+        Path(path).rmdir()
+        Path(path).symlink_to(elsewhere)
+
+    monkeypatch.setattr(os, "mkdir", replaced)
+    with pytest.raises(GitclaimError, match="can't make"):
+        State(tmp_path / "gitclaim").write("x", "key")
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o755
+    assert not list(elsewhere.iterdir())
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "/etc/passwd"])
