@@ -87,6 +87,24 @@ def test_a_maintainer_signs_a_decision(walled: Clones, tmp_path: Path) -> None:
     assert push(alice, "main").code == 0
 
 
+def test_a_certificate_counts_only_if_git_found_it_good_and_made_for_this_push(walled: Clones) -> None:
+    """What git tells the hook (git-receive-pack(1)): the signature by a known or unknown key, and its nonce."""
+    bob, remote = walled.bob, walled.remote
+    decide(bob, "trust: any\n")
+    old, tip = remote.git("rev-parse", "main"), bob.git("rev-parse", "HEAD")
+    remote.git("fetch", "--quiet", str(bob.path), tip)
+    key = walled.alice.claim("trust", "--json").json["own"]
+    said = {}
+    for status, nonce in (
+        *(("G", nonce) for nonce in ("OK", "SLOP", "BAD", "MISSING", "UNSOLICITED", "")),
+        *((status, "OK") for status in ("U", "B", "N", "E", "X", "Y", "R", "")),
+    ):
+        told = {"GIT_PUSH_CERT_STATUS": status, "GIT_PUSH_CERT_NONCE_STATUS": nonce, "GIT_PUSH_CERT_KEY": key}
+        ran = remote.claim("serve-hook", input=f"{old} {tip} refs/heads/main\n", code=None, env=told)
+        said[status, nonce] = REFUSED in ran.stdout + ran.stderr
+    assert {one for one, refused in said.items() if not refused} == {("G", "OK"), ("G", "SLOP"), ("U", "OK")}
+
+
 # The rule by itself, over a registry in memory.
 
 MAIN: Final = RefName("refs/heads/main")

@@ -155,6 +155,13 @@ def test_a_renewal_dated_in_the_future_makes_the_clock_suspect_too(world: World)
         registry.check_clock(registry.look_all())
 
 
+def test_a_claim_that_says_it_was_taken_in_the_future_makes_the_clock_suspect_too(world: World) -> None:
+    world.stand(world.claim("a", "alice", ago=-HOUR), at=START)
+    registry = onlooker(world)
+    with pytest.raises(GitclaimError, match="clock is suspect"):
+        registry.check_clock(registry.look_all())
+
+
 def test_a_forged_date_says_nothing_about_the_clock(world: World) -> None:
     world.stand(world.claim("a", "mallory", ago=-HOUR), key="forged")
     registry = onlooker(world)
