@@ -107,6 +107,15 @@ def test_a_lease_no_registry_accepts_is_malformed(world: World) -> None:
     assert seen(world)["a"].standing is Standing.MALFORMED
 
 
+@pytest.mark.parametrize(("taken", "standing"), [(-40, Standing.LIVE), (10, Standing.MALFORMED)])
+def test_a_lease_is_as_long_as_it_is_when_it_is_written(world: World, taken: int, standing: Standing) -> None:
+    """A claim may be renewed for ever; one that says it was taken later than it was written gains nothing by that."""
+    days = timedelta(days=1)
+    expires = LONGEST_LEASE + 5 * days if taken > 0 else days
+    world.stand(world.claim("a", "alice", ago=-taken * days, ttl=expires - taken * days), at=START)
+    assert seen(world)["a"].standing is standing
+
+
 @pytest.mark.parametrize(
     ("key", "standing", "signature"),
     [
