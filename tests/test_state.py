@@ -28,6 +28,7 @@ def test_what_was_not_written_to_for_long_is_pruned_and_nothing_else(tmp_path: P
         os.utime(state.path(name), (NOW.timestamp() - age,) * 2)
     state.make("push.directory")
     (tmp_path / "push.link").symlink_to("key")
+    os.utime(tmp_path / "push.link", (NOW.timestamp() - 7200,) * 2, follow_symlinks=False)
     state.prune(NOW, timedelta(hours=1), start="push.")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["key", "push.2", "push.directory", "push.link"]
 
@@ -35,6 +36,21 @@ def test_what_was_not_written_to_for_long_is_pruned_and_nothing_else(tmp_path: P
 def test_where_there_is_nothing_nothing_is_pruned(tmp_path: Path) -> None:
     State(tmp_path / "none").prune(NOW, timedelta(hours=1), "verdicts")
     assert not (tmp_path / "none").exists()
+
+
+def test_a_text_that_can_not_be_put_in_place_leaves_nothing_behind(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    state.make("key")
+    with pytest.raises(GitclaimError, match="can't write"):
+        state.write("x", "key")
+    assert [path.name for path in tmp_path.iterdir()] == ["key"]
+
+
+def test_drafts_are_no_files_of_the_directory(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    state.write("x", "verdicts", "one")
+    state.write("x", "verdicts", ".two.1.2")
+    assert state.names("verdicts") == ["one"]
 
 
 def entered(state: State) -> dict[str, Callable[[], object]]:
