@@ -194,6 +194,7 @@ def test_what_is_made_is_its_owner_s_alone_from_the_first_moment(
         raise OSError(errno.EPERM, "not permitted")
 
     monkeypatch.setattr(os, "fchmod", fails)
+    monkeypatch.setattr(os, "chmod", fails)
     state = State(tmp_path / "gitclaim")
     before = os.umask(0)
     try:

@@ -209,7 +209,20 @@ def test_a_fingerprint_is_told_in_many_ways(text: str, expected: str) -> None:
     assert fingerprint(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "alice", "SHA256:short", "ssh-ed25519 AAA", "MD5:00:11"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "alice",
+        "SHA256:short",
+        "SHA256:" + "a" * 44,
+        "ab" * 19,
+        "ab" * 21,
+        "ab" * 20 + "c",
+        "ssh-ed25519 AAA",
+        "MD5:00:11",
+    ],
+)
 def test_what_is_no_fingerprint_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"fingerprint|cut short"):
         fingerprint(text)
