@@ -575,6 +575,19 @@ def test_no_text_is_too_odd_to_be_no_record(shape: str, words: list[str]) -> Non
         landings(message)
 
 
+@pytest.mark.parametrize("reason", ["a\x1b[2J", "a\nb\u202ec", "a\x00"])
+def test_a_reason_that_a_terminal_might_obey_is_no_record(reason: str) -> None:
+    record = Broken(ClaimId("0" * 26), Oid("1" * 40), Session("bob"), "because")
+    assert parse_broken(format_broken(record, title="src")) == record
+    assert parse_broken(format_broken(record._replace(reason=reason), title="src")) is None
+
+
+def test_what_has_more_behind_it_is_no_record_of_breaking() -> None:
+    text = format_broken(Broken(ClaimId("0" * 26), Oid("1" * 40), Session("bob"), "because"), title="src")
+    assert parse_broken(f"{text}\nand so on\n") is None
+    assert parse_broken(f"x\n\n{text}") is None
+
+
 def test_what_does_not_lead_to_a_ref_or_a_commit_is_not_vouched_for() -> None:
     good, bad = "1" * 40, "0" * 40
     text = f"land x\n\nClaim: y\nLands: refs/heads/a@{good}\nLands: refs/heads/a..b@{good}\nLands: refs/heads/c@{bad}\n"
