@@ -416,6 +416,21 @@ def test_an_idea_that_was_lost_and_taken_anew_is_lost_no_longer(world: World, al
     assert ready(alice, change("src/a")) == (new,)
 
 
+def test_an_idea_that_another_has_now_is_lost(world: World, alice: Registry) -> None:
+    taken(alice, "task:1", branch="main")
+    world.clock.pass_by(hours=2)
+    taken(world.session("bob"), "task:1")
+    assert told(prepared(alice, change("src/a"))) == [("task:1", Reason.FENCED, "bob")]
+
+
+def test_what_was_taken_anew_and_ran_out_hides_no_loss(world: World, alice: Registry) -> None:
+    taken(alice, "task:1", branch="main")
+    break_claims(world.session("bob"), resources("task:1"), "because")
+    taken(alice, "task:1", branch="main")
+    world.clock.pass_by(hours=2)
+    assert [title for title, *_ in told(prepared(alice, change("src/a")))] == ["task:1"]
+
+
 def test_of_what_was_lost_a_part_taken_anew_does_not_hide_the_rest(world: World, alice: Registry) -> None:
     old = taken(alice, "src task:1")
     sweep_it(world)
@@ -433,6 +448,17 @@ def forgotten(world: World, alice: Registry) -> Change:
     take_over_and_release(world)
     alice.ledger.forget(holding.claim.id)
     return change("src/a", claims=[holding.claim.id])
+
+
+def test_a_claim_that_only_lies_there_is_nobody_s_any_more(world: World, alice: Registry) -> None:
+    """A commit that names it was made under a claim that was lost, whosever it was."""
+    theirs = taken(world.session("bob"), "docs")
+    work = change("src/a", claims=[theirs.claim.id])
+    assert ready(alice, work) == ()
+    world.clock.pass_by(hours=2)
+    fenced = prepared(alice, work)
+    assert isinstance(fenced, Fenced)
+    assert [orphan.claims for orphan in fenced.orphans] == [(theirs.claim.id,)]
 
 
 def test_work_under_a_lost_claim_is_refused_again_and_again(world: World, alice: Registry) -> None:
@@ -533,6 +559,28 @@ def test_work_that_was_pushed_by_other_means_is_not_called_landed(
     assert caught.value.exit_code == code
     assert ("still stand" in caught.value.message) is (event is renew_it)
     assert holding.claim.id in alice.ledger.held()
+
+
+def test_a_release_by_another_process_is_not_called_landed(world: World, alice: Registry, store: ScriptedStore) -> None:
+    """Its record says of the claim what this landing would have said, but not that anything landed."""
+    taken(alice)
+    holdings = ready(alice, change("src/a"))
+
+    def meanwhile() -> None:
+        release(world.session("alice"), ())
+        world.refs.refs[MAIN] = NEW
+
+    store.swaps = [meanwhile]
+    with pytest.raises(GitclaimError, match="has this work, but not by this landing") as caught:
+        land(alice, ERRAND, holdings)
+    assert caught.value.exit_code == Exit.FENCED
+
+
+def test_landing_shortens_no_lease(alice: Registry) -> None:
+    holding = taken(alice)
+    outcome = land(alice, ERRAND, ready(alice, change("src/a")), keep=MINUTE)
+    assert isinstance(outcome, Landed)
+    assert [one.claim.expires for one in outcome.renewed] == [holding.claim.expires]
 
 
 # What a registry answers.
