@@ -15,9 +15,10 @@ from gitclaim.errors import GitclaimError
 from gitclaim.git import Git
 from gitclaim.names import Oid
 from gitclaim.process import Completed
-from gitclaim.refstore.contract import Signature
+from gitclaim.refstore.contract import Signature, Verdict
 from gitclaim.signing import CloneSigner
 from gitclaim.state import State
+from gitclaim.trust import Trust, TrustMode
 from gitclaim.verifying import GitVerifier
 from tests.kit.garbage import claim_message, raw_commit, untrusted, written
 from tests.kit.repos import ROOT, Clones, Repo, make_repo, run
@@ -284,3 +285,70 @@ def test_a_signature_that_is_none_is_bad_every_time(tmp_path: Path) -> None:
     for attempt in range(40):
         verdicts = GitVerifier(git, State(tmp_path / f"state-{attempt}"), {}).verify(oids)
         assert {verdict.signature for verdict in verdicts.values()} == {Signature.BAD}
+
+
+MAIN_KEY = "A" * 40
+SUBKEY = "B" * 40
+VALID = f"VALIDSIG {SUBKEY} 2026-11-21 1795230000 0 4 0 22 8 00 {MAIN_KEY}"
+GOOD_SIGNATURE = ("GOODSIG BBBBBBBBBBBBBBBB Ann", VALID, "TRUST_ULTIMATE 0 pgp")
+
+
+def under_gpg(repo: Repo, trust: TrustMode, *status: str) -> GitVerifier:
+    """Verifies with a gpg that says of every signature what is told here (gnupg's doc/DETAILS)."""
+    said = "".join(f"[GNUPG:] {line}\\n" for line in ("NEWSIG", *status))
+    program = script(repo.path / "gpg", f"[ \"$1\" = --version ] && exit 0\ncat >/dev/null\nprintf '{said}'")
+    repo.git("config", "gpg.program", str(program))
+    git = Git({**os.environ, "GIT_DIR": str(repo.path / ".git")}, str(repo.path), 30)
+    config = {"gpg.program": [str(program)]}
+    return GitVerifier(git, State(repo.path / "state"), config, lambda: Trust(trust, keys=frozenset({MAIN_KEY})))
+
+
+def signed_by_gpg(repo: Repo) -> Oid:
+    block = b"-----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----"
+    return Oid(raw_commit(repo, claim_message("a"), head=written() + b"\ngpgsig " + block))
+
+
+@pytest.mark.parametrize(
+    ("status", "signature", "counts"),
+    [
+        (GOOD_SIGNATURE, Signature.GOOD, (True, True, True)),
+        ((*GOOD_SIGNATURE[:2], "TRUST_UNDEFINED 0 pgp"), Signature.GOOD, (True, True, False)),
+        (("EXPSIG BBBBBBBBBBBBBBBB Ann", *GOOD_SIGNATURE[1:]), Signature.GOOD, (True, True, False)),
+        (("EXPKEYSIG BBBBBBBBBBBBBBBB Ann", *GOOD_SIGNATURE[1:]), Signature.GOOD, (True, True, False)),
+        (("REVKEYSIG BBBBBBBBBBBBBBBB Ann", *GOOD_SIGNATURE[1:]), Signature.BAD, None),
+        (("BADSIG BBBBBBBBBBBBBBBB Ann",), Signature.BAD, None),
+        (("ERRSIG BBBBBBBBBBBBBBBB 22 8 00 1795230000 9 -",), Signature.UNKNOWN, (True, False, False)),
+    ],
+    ids=["good", "untrusted", "expired", "expired key", "revoked", "bad", "missing key"],
+)
+def test_each_word_of_gpg_s_means_one_thing(
+    tmp_path: Path, status: tuple[str, ...], signature: Signature, counts: tuple[bool, bool, bool] | None
+) -> None:
+    """Where everybody's claims count, where those by a listed key do, and where the keyring has to vouch for it."""
+    repo = make_repo(tmp_path / "repo")
+    oid = signed_by_gpg(repo)
+    verdicts = []
+    for mode in TrustMode:
+        shutil.rmtree(repo.path / "state", ignore_errors=True)
+        verdicts.append(under_gpg(repo, mode, *status).verify([oid])[oid])
+    assert {one.signature for one in verdicts} == {signature}
+    if counts:
+        assert tuple(one.trusted for one in verdicts) == counts
+
+
+def test_a_subkey_stands_for_its_main_key(tmp_path: Path) -> None:
+    """Which is what is listed, and what people know."""
+    repo = make_repo(tmp_path / "repo")
+    oid = signed_by_gpg(repo)
+    assert under_gpg(repo, TrustMode.KNOWN, *GOOD_SIGNATURE).verify([oid])[oid] == Verdict(Signature.GOOD, MAIN_KEY)
+
+
+def test_what_a_keyring_vouched_for_is_asked_again(tmp_path: Path) -> None:
+    """It changes, and its trust database with it; that a signature is good, and whose it is, does not."""
+    repo = make_repo(tmp_path / "repo")
+    oid = signed_by_gpg(repo)
+    for word, counts in (("ULTIMATE", True), ("NEVER", False)):
+        verifier = under_gpg(repo, TrustMode.ALLOWED_SIGNERS, *GOOD_SIGNATURE[:2], f"TRUST_{word} 0 pgp")
+        assert verifier.verify([oid])[oid] == Verdict(Signature.GOOD, MAIN_KEY, counts)
+    verifier = under_gpg(repo, TrustMode.KNOWN, "BADSIG BBBBBBBBBBBBBBBB Ann")
+    assert verifier.verify([oid])[oid] == Verdict(Signature.GOOD, MAIN_KEY)
