@@ -239,12 +239,15 @@ def test_an_unsigned_or_forged_claim_is_bad_and_stays_so(clones: Clones) -> None
     refs = {
         "unsigned": raw_commit(clones.alice, claim_message("unsigned")),
         "stolen": raw_commit(clones.alice, claim_message("stolen"), head=stolen),
+        "worded": raw_commit(clones.alice, claim_message("worded", purpose="gpgsig -----BEGIN SSH SIGNATURE-----")),
     }
     for name, oid in refs.items():
         clones.alice.git("push", "--quiet", "origin", f"{oid}:refs/claims/path/{name}")
         assert signature(clones.bob, name)[0] == "bad"
         kept = clones.bob.path / ".git/gitclaim/verdicts" / oid
         assert kept.read_text().split()[0] == "bad"
+        kept.write_text("damaged\n")
+        assert signature(clones.bob, name)[0] == "bad"
         kept.write_text("good SHA256:remembered\n")
         assert signature(clones.bob, name) == ("good", "SHA256:remembered")
 

@@ -151,6 +151,19 @@ def test_allowed_signers_have_their_days(clones: Clones) -> None:
     assert claim["standing"] == "untrusted"
 
 
+def test_who_is_no_longer_among_the_user_s_own_signers_counts_for_nothing(clones: Clones, tmp_path: Path) -> None:
+    """What was remembered while they were is not believed any more."""
+    key_of(clones.alice)
+    signers = tmp_path / "signers"
+    signers.write_text(f"alice@example.org {public(clones.alice)}\n")
+    clones.alice.claim("take", "src")
+    decide(clones.bob, "trust: allowed-signers\n")
+    clones.bob.git("config", "gpg.ssh.allowedSignersFile", str(signers))
+    clones.bob.claim("check", "src", code=3)
+    signers.write_text("")
+    clones.bob.claim("check", "src")
+
+
 def test_a_revoked_key_counts_for_nothing(clones: Clones, tmp_path: Path) -> None:
     key_of(clones.alice)
     decide(
