@@ -88,21 +88,32 @@ def test_a_maintainer_signs_a_decision(walled: Clones, tmp_path: Path) -> None:
 
 
 def test_a_certificate_counts_only_if_git_found_it_good_and_made_for_this_push(walled: Clones) -> None:
-    """What git tells the hook (git-receive-pack(1)): the signature by a known or unknown key, and its nonce."""
+    """What git tells the hook (git-receive-pack(1)): the signature by a known or unknown key, its nonce, its text."""
     bob, remote = walled.bob, walled.remote
     decide(bob, "trust: any\n")
     old, tip = remote.git("rev-parse", "main"), bob.git("rev-parse", "HEAD")
     remote.git("fetch", "--quiet", str(bob.path), tip)
     key = walled.alice.claim("trust", "--json").json["own"]
+    line = f"{old} {tip} refs/heads/main\n"
+
+    def is_refused(status: str, nonce: str, commands: str = line) -> bool:
+        text = f"certificate version 0.1\npusher x\nnonce 1\n\n{commands}-----BEGIN SSH SIGNATURE-----\n"
+        told = {"GIT_PUSH_CERT_STATUS": status, "GIT_PUSH_CERT_NONCE_STATUS": nonce, "GIT_PUSH_CERT_KEY": key}
+        told["GIT_PUSH_CERT"] = remote.git("hash-object", "-w", "--stdin", input=text)
+        ran = remote.claim("serve-hook", input=line, code=None, env=told)
+        return REFUSED in ran.stdout + ran.stderr
+
+    assert not is_refused("G", "OK")
+    assert is_refused("G", "OK", f"{old} {tip} refs/heads/other\n")
+    assert is_refused("G", "OK", f"{line}{old} {tip} refs/heads/other\n")
+    assert is_refused("G", "OK", "")
     said = {}
     for status, nonce in (
         *(("G", nonce) for nonce in ("OK", "SLOP", "BAD", "MISSING", "UNSOLICITED", "")),
         *((status, "OK") for status in ("U", "B", "N", "E", "X", "Y", "R", "")),
     ):
-        told = {"GIT_PUSH_CERT_STATUS": status, "GIT_PUSH_CERT_NONCE_STATUS": nonce, "GIT_PUSH_CERT_KEY": key}
-        ran = remote.claim("serve-hook", input=f"{old} {tip} refs/heads/main\n", code=None, env=told)
-        said[status, nonce] = REFUSED in ran.stdout + ran.stderr
-    assert {one for one, refused in said.items() if not refused} == {("G", "OK"), ("G", "SLOP"), ("U", "OK")}
+        said[status, nonce] = is_refused(status, nonce)
+    assert {one for one, refused in said.items() if not refused} == {("G", "OK"), ("U", "OK")}
 
 
 # The rule by itself, over a registry in memory.
@@ -111,8 +122,8 @@ MAIN: Final = RefName("refs/heads/main")
 OTHER: Final = RefName("refs/heads/other")
 OPENPGP: Final = "0123456789ABCDEF0123456789ABCDEF01234567"
 TRUST: Final = Trust(TrustMode.KNOWN, frozenset({"alice"}), frozenset({"carol", OPENPGP}), source="main")
-NOW: Final = Decision(TRUST, Policy())
-THEN: Final = Decision(TRUST._replace(mode=TrustMode.ANY), Policy())
+NOW: Final = Decision(TRUST, Policy(), {})
+THEN: Final = NOW._replace(trust=TRUST._replace(mode=TrustMode.ANY))
 
 
 @pytest.fixture
@@ -145,9 +156,10 @@ def is_let_in(  # noqa: PLR0913 - what a push may come with
     certified: str = "",
     now: Decision = NOW,
     then: Decision = THEN,
+    by_tip: bool = True,
 ) -> bool:
     updates = [Update(MAIN, tip, None), *(Update(ref, oid, None) for ref, oid in (moves or {}).items())]
-    refusals = confirm(world.server(now.trust), updates, Turn(MAIN, tip, now, then), certified)
+    refusals = confirm(world.server(now.trust), updates, Turn(MAIN, tip, now, then, by_tip), certified)
     assert [one.message for one in refusals] in ([], [REFUSED])
     return not refusals
 
@@ -177,6 +189,7 @@ def test_a_maintainer_s_signature_on_the_tip_decides(world: World, key: str, let
     tip = commit(world, key)
     assert is_let_in(world, tip) is let_in
     assert not is_let_in(world, altered(world, tip))
+    assert not is_let_in(world, tip, by_tip=False), "it was made for another day, or another branch"
 
 
 @pytest.mark.parametrize(("key", "let_in"), [("carol", True), ("alice", False), ("mallory", False), ("", False)])
@@ -192,15 +205,16 @@ def test_a_claim_of_a_maintainer_s_that_lands_it_decides(world: World, key: str,
 
 
 def test_who_makes_themselves_a_maintainer_is_none_yet(world: World) -> None:
-    mine = Decision(TRUST._replace(maintainers=frozenset({"mallory"})), Policy())
+    mine = NOW._replace(trust=TRUST._replace(maintainers=frozenset({"mallory"})))
     assert not is_let_in(world, commit(world, "mallory"), then=mine, certified="mallory")
     assert is_let_in(world, commit(world, "carol"), then=mine)
 
 
 def test_only_what_changes_a_decision_needs_a_maintainer(world: World) -> None:
     """What is decided about work too; where it was read is no decision, and without maintainers anybody decides."""
-    tip = commit(world)
-    assert is_let_in(world, tip, then=Decision(TRUST._replace(source="the new commit"), Policy()))
-    assert not is_let_in(world, tip, then=Decision(TRUST, Policy(unclaimed=Unclaimed.DENY)))
-    assert not is_let_in(world, tip, then=Decision(TRUST._replace(maintainers=frozenset()), Policy()))
-    assert is_let_in(world, tip, now=Decision(TRUST._replace(maintainers=frozenset()), Policy()))
+    tip, nobody = commit(world), NOW._replace(trust=TRUST._replace(maintainers=frozenset()))
+    assert is_let_in(world, tip, then=NOW._replace(trust=TRUST._replace(source="the new commit")))
+    assert not is_let_in(world, tip, then=NOW._replace(policy=Policy(unclaimed=Unclaimed.DENY)))
+    assert not is_let_in(world, tip, then=NOW._replace(file={"registry": ["elsewhere"]})), "clients go by that"
+    assert not is_let_in(world, tip, then=nobody)
+    assert is_let_in(world, tip, now=nobody)
