@@ -1,6 +1,6 @@
-"""The words for what is about to be committed, pushed or merged: the changes, and the paths they touch."""
+"""The words for what is about to be committed, pushed or merged: the changes, the paths they touch, the branches."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -44,6 +44,25 @@ class Update(NamedTuple):
     ref: str
     new: Oid | None
     old: Oid | None
+
+
+class Branches(NamedTuple):
+    """The branches of a repository.
+
+    Args:
+        default: the one that HEAD names, whether it exists yet or not; empty where HEAD names none.
+        there: all of them.
+        aliases: branches and tags that are only other names, and what they name.
+    """
+
+    default: str
+    there: frozenset[str]
+    aliases: Mapping[str, str]
+
+    @property
+    def headless(self) -> bool:
+        """Whether nobody can tell what is decided: HEAD leads to no branch, and there are others."""
+        return bool(self.there) and self.default not in self.there
 
 
 class Work(Protocol):

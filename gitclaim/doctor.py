@@ -81,6 +81,9 @@ def _clone(facts: Facts) -> Iterator[Check]:
     if not facts.exposed:
         yield Check("keys", Health.OK, "the clone's key and verdicts are its owner's alone")
     yield from _hooks(*facts.hooks, bare=facts.bare)
+    if facts.headless:
+        message = f"HEAD names {facts.headless}, and that is not there: a wall lets nothing in then"
+        yield Check("HEAD", Health.FAILURE, message, "git symbolic-ref HEAD refs/heads/BRANCH")
 
 
 def _hooks(place: HookPlace, states: Mapping[str, HookState], *, bare: bool) -> Iterator[Check]:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from gitclaim import process
+from gitclaim.change import Branches
 from gitclaim.errors import GitclaimError
 from gitclaim.names import Oid, printable
 from gitclaim.process import Completed, Started
@@ -262,6 +263,15 @@ def remote_refs(done: Completed) -> list[tuple[str, str]]:
     rows = (line.split("\t") for line in done.text.split("\n")[:-1])
     # A symbolic ref has a line of its own, in another form.
     return [(row[0], row[1]) for row in rows if len(row) == 2]  # noqa: PLR2004 - object, ref
+
+
+def branches(git: Git) -> Branches:
+    """The branches of a repository."""
+    head = git.run("symbolic-ref", "--quiet", "HEAD", codes=(0, 1)).text.strip()
+    listed = git.run("for-each-ref", "--format=%(refname) %(symref)", "refs/heads", "refs/tags").text.split("\n")
+    rows = [line.partition(" ") for line in listed[:-1]]
+    there = frozenset(ref for ref, _, _ in rows if ref.startswith("refs/heads/"))
+    return Branches(head, there, {ref: named for ref, _, named in rows if named})
 
 
 def file_text(git: Git, name: str, *, most: int) -> str | None:

@@ -44,6 +44,7 @@ class Facts(NamedTuple):
         note: what is odd about the choice, empty when nothing is.
         hooks: where git looks for hooks, and what there is at the place of each that belongs there.
         bare: whether it is a bare repository, which others push to.
+        headless: the branch that HEAD names there, where that is missing and others are not; else empty.
         exposed: files of ours that others can read or write, each with the command that mends it.
     """
 
@@ -56,4 +57,5 @@ class Facts(NamedTuple):
     note: str
     hooks: tuple[HookPlace, Mapping[str, HookState]]
     bare: bool
+    headless: str
     exposed: tuple[tuple[str, str], ...]

@@ -38,6 +38,7 @@ def facts(  # noqa: PLR0913 - what it looks at
     }
     hooks = hookfiles.find(git, place)
     names = HOOKS if place.top else SERVER_HOOKS
+    branches = None if place.top else questions.branches(git)
     return Facts(
         git=printable(version),
         git_suffices=numbers >= questions.MINIMUM,
@@ -48,7 +49,8 @@ def facts(  # noqa: PLR0913 - what it looks at
         note=printable(settings.target.note),
         exposed=tuple(_exposed(state)),
         hooks=(hooks, hookfiles.states(hooks, python, names)),
-        bare=place.top is None,
+        bare=branches is not None,
+        headless=printable(branches.default or "no branch") if branches and branches.headless else "",
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple, Self
 
 from gitclaim import git as questions
+from gitclaim.change import Branches
 from gitclaim.deciding import Decision
 from gitclaim.identity import Identity
 from gitclaim.ledger import NoLedger
@@ -107,35 +108,11 @@ class Server(NamedTuple):
         registry = workspace.registry_of(workspace.settings.target, LocalStore(workspace.git), lambda: trust)
         return registry._replace(ledger=NoLedger())
 
-    def branches(self) -> "Branches":
+    def branches(self) -> Branches:
         """The branches there are."""
-        git = self.workspace.git
-        head = git.run("symbolic-ref", "--quiet", "HEAD", codes=(0, 1)).text.strip()
-        listed = git.run("for-each-ref", "--format=%(refname) %(symref)", "refs/heads", "refs/tags").text.split("\n")
-        rows = [line.partition(" ") for line in listed[:-1]]
-        aliases = {ref: named for ref, _, named in rows if named}
-        return Branches(head, frozenset(ref for ref, _, _ in rows if ref.startswith("refs/heads/")), aliases)
+        return questions.branches(self.workspace.git)
 
     def certificate(self, environ: Mapping[str, str]) -> str:
         """The certificate of the push, empty if it has none (git-receive-pack(1), "GIT_PUSH_CERT")."""
         name = environ.get("GIT_PUSH_CERT", "")
         return self.workspace.git.run("cat-file", "blob", Oid(name)).text if name.strip("0") else ""
-
-
-class Branches(NamedTuple):
-    """The branches of a repository.
-
-    Args:
-        default: the one that HEAD names, whether it exists yet or not; empty where HEAD names none.
-        there: all of them.
-        aliases: branches and tags that are only other names, and what they name.
-    """
-
-    default: str
-    there: frozenset[str]
-    aliases: Mapping[str, str]
-
-    @property
-    def headless(self) -> bool:
-        """Whether nobody can tell what is decided: HEAD leads to no branch, and there are others."""
-        return bool(self.there) and self.default not in self.there

@@ -5,12 +5,14 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from tests.kit.attacker import altered_wall, shift_wall, signing_with
+from gitclaim.trust import fingerprint
+from tests.kit.attacker import altered_wall, server_python, shift_wall, signing_with, wall
 from tests.kit.races import at
-from tests.kit.repos import PATIENCE, ROOT, Repo
+from tests.kit.repos import PATIENCE, ROOT, Repo, make_bare, make_repo
 from tests.kit.walled import SRC, TASK, Scene, accepted, commit, held_by_alice, refused, refused_push
 
 
@@ -41,7 +43,24 @@ def test_a_head_that_leads_nowhere_decides_nothing(scene: Scene) -> None:
     """`git init --bare` names another branch than the one that is pushed."""
     scene.remote.git("symbolic-ref", "HEAD", "refs/heads/master")
     commit(scene.attacked, ".gitclaim.yaml", f"maintainers: ['{scene.mallory.public}']\n")
-    refused(scene, lambda: scene.mallory.push({"refs/heads/master": scene.attacked.git("rev-parse", "HEAD")}), "")
+    refused_push(
+        scene, {"refs/heads/master": scene.attacked.git("rev-parse", "HEAD")}, "nobody can tell what is decided"
+    )
+    for words in (("doctor",), ("install", "--server")):
+        ran = scene.remote.claim(*words, code=1)
+        assert "HEAD names refs/heads/master, and that is not there" in ran.stdout + ran.stderr
+
+
+def test_in_an_empty_repository_the_branch_that_head_names_comes_first(tmp_path: Path) -> None:
+    remote = make_bare(tmp_path / "remote.git")
+    remote.git("update-ref", "-d", "refs/heads/main")
+    wall(remote, server_python(tmp_path / "python"))
+    repo = make_repo(tmp_path / "repo")
+    repo.git("remote", "add", "origin", str(remote.path))
+    repo.commit_file("a")
+    ran = repo.try_git("push", "origin", "HEAD:topic")
+    assert "HEAD names refs/heads/main here" in ran.stderr
+    repo.git("push", "--quiet", "origin", "HEAD:main", "HEAD:topic")
 
 
 def test_a_default_branch_that_goes_takes_its_decisions_along(scene: Scene) -> None:
@@ -142,6 +161,14 @@ def test_an_old_certificate_certifies_nothing_else(scene: Scene) -> None:
     serve = ["git", "receive-pack", "--stateless-rpc", str(srv.path)]
     subprocess.run(serve, input=body + pack, capture_output=True, check=False)
     assert srv.git("rev-parse", "main") == main
+
+
+def test_a_certificate_is_no_variable_of_who_pushes(scene: Scene) -> None:
+    """Where a server's sshd hands `GIT_*` on: git sets these for a push that has a certificate, and clears nothing."""
+    work = commit(scene.attacked, words=f"work\n\nClaim: {scene.id}")
+    names = ("GIT_PUSH_CERT_STATUS", "GIT_PUSH_CERT_NONCE_STATUS", "GIT_PUSH_CERT_KEY")
+    env = dict(zip(names, ("G", "OK", fingerprint(scene.holder.public)), strict=True))
+    assert scene.attacked.try_git("push", "-q", "origin", f"{work}:refs/heads/x", env=env).code == 1
 
 
 def wide(repo: Repo, depth: int) -> str:

@@ -302,6 +302,7 @@ def test_an_old_git_is_a_failure(clones: Clones) -> None:
             {},
         ),
         bare=False,
+        headless="",
         exposed=(),
     )
     around = Surroundings(str(clones.alice.path), os.environ, interactive=False, clock=SystemClock(), nonce=os.urandom)

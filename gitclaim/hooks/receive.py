@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from gitclaim.admission import Refusal, admit, is_ours
-from gitclaim.change import Update
+from gitclaim.change import Branches, Update
 from gitclaim.deciding import Decision, Turn, confirm
 from gitclaim.errors import Exit, GitclaimError
 from gitclaim.hooks.door import Hook
@@ -15,7 +15,7 @@ from gitclaim.names import Oid, RefName, printable
 from gitclaim.policy import Unclaimed
 from gitclaim.registry import Registry
 from gitclaim.resources import CLAIMS, PATTERNS
-from gitclaim.serving import Branches, Server
+from gitclaim.serving import Server
 from gitclaim.wall import Push, guard
 from gitclaim.workspace import Surroundings
 
