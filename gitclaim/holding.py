@@ -175,7 +175,8 @@ def fence(registry: Registry, claim: Claim) -> Fence:
     successor = next(iter(given + foreign), None)
     lapsed = registry.clock.now() >= claim.expires
     reason = Reason.EXPIRED if lapsed and not successor and not broken and not worthless else Reason.FENCED
-    return Fence(claim, reason, successor, broken, _note(registry, claim, worthless or same, lapsed=lapsed))
+    note = "" if successor or broken else _note(registry, claim, worthless or same, lapsed=lapsed)
+    return Fence(claim, reason, successor, broken, note)
 
 
 def _note(registry: Registry, claim: Claim, left: Sequence[Found], *, lapsed: bool) -> str:

@@ -37,7 +37,7 @@ from tests.kit.interleaving import (
 )
 from tests.kit.memory import HOUR, World, asking, resources
 
-BOUNDS: Final = {"suite": (100, 30), "torture": (3_000, 300)}
+BOUNDS: Final = {"suite": (60, 20), "torture": (3_000, 300)}
 """Schedules that are walked, and random ones where those are not all of them."""
 
 

@@ -58,9 +58,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     return Place(add_worktrees(repo, tmp_path, 8), repo)
 
 
-def rounds(few: int) -> pytest.MarkDecorator:
-    """A race with few rounds in the suite and many in torture."""
-    return pytest.mark.parametrize("number_of_rounds", [few, pytest.param(ROUNDS, marks=pytest.mark.torture)])
+rounds = pytest.mark.parametrize("number_of_rounds", [1, pytest.param(ROUNDS, marks=pytest.mark.torture)])
 
 
 def one_winner(place: Place, ran: Sequence[Ran], refs: dict[str, str] | None = None) -> int:
@@ -77,15 +75,16 @@ def one_winner(place: Place, ran: Sequence[Ran], refs: dict[str, str] | None = N
     return winner
 
 
-# Processes of a race, and the rounds the suite has time for.
-FEW: Final = {2: 2, 8: 2, 32: 1}
+# Processes of a race, in the suite and in torture.
+FEW: Final = (2, 12)
+MANY: Final = (2, 8, 32)
 
 
 sizes = pytest.mark.parametrize(
     ("size", "number_of_rounds"),
     [
-        *(pytest.param(size, few, id=f"{size}") for size, few in FEW.items()),
-        *(pytest.param(size, ROUNDS, id=f"{size}-torture", marks=pytest.mark.torture) for size in FEW),
+        *(pytest.param(size, 1, id=f"{size}") for size in FEW),
+        *(pytest.param(size, ROUNDS, id=f"{size}-torture", marks=pytest.mark.torture) for size in MANY),
     ],
 )
 
@@ -123,16 +122,16 @@ def test_claims_on_several_things_that_overlap_in_one_have_one_winner(
         place.clear()
 
 
-@rounds(1)
-def test_different_paths_are_all_won(place: Place, number_of_rounds: int) -> None:
+@sizes
+def test_different_paths_are_all_won(place: Place, size: int, number_of_rounds: int) -> None:
     for _ in range(number_of_rounds):
-        ran = place.race([f"take src/f{number}" for number in range(32)])
-        assert [one.code for one in ran] == [0] * 32, [one.stderr for one in ran if one.code]
-        assert place.claims() == {f"path/src/f{number}": f"s{number}" for number in range(32)}
+        ran = place.race([f"take src/f{number}" for number in range(size)])
+        assert [one.code for one in ran] == [0] * size, [one.stderr for one in ran if one.code]
+        assert place.claims() == {f"path/src/f{number}": f"s{number}" for number in range(size)}
         place.clear()
 
 
-@rounds(2)
+@rounds
 @pytest.mark.parametrize("asked", ["src", "src/api", "src/api task:1"])
 def test_one_expired_claim_is_taken_over_by_one(place: Place, asked: str, number_of_rounds: int) -> None:
     for _ in range(number_of_rounds):
@@ -145,7 +144,7 @@ def test_one_expired_claim_is_taken_over_by_one(place: Place, asked: str, number
         place.clear()
 
 
-@rounds(3)
+@rounds
 def test_a_late_renewal_and_a_sweep_agree_on_who_was_first(place: Place, number_of_rounds: int) -> None:
     for _ in range(number_of_rounds):
         at(place.repos[0], -LATER, "take", "src", "task:1", session="s0")
@@ -162,7 +161,7 @@ def test_a_late_renewal_and_a_sweep_agree_on_who_was_first(place: Place, number_
         place.clear()
 
 
-@rounds(3)
+@rounds
 def test_a_late_renewal_and_a_take_over_have_one_winner(place: Place, number_of_rounds: int) -> None:
     for _ in range(number_of_rounds):
         at(place.repos[0], -LATER, "take", "src/api", session="s0")
@@ -172,7 +171,7 @@ def test_a_late_renewal_and_a_take_over_have_one_winner(place: Place, number_of_
         place.clear()
 
 
-@rounds(3)
+@rounds
 def test_a_release_and_a_take_leave_one_holder_or_none(place: Place, number_of_rounds: int) -> None:
     for _ in range(number_of_rounds):
         at(place.repos[0], 0, "take", "src", "task:1", session="s0")
@@ -183,7 +182,7 @@ def test_a_release_and_a_take_leave_one_holder_or_none(place: Place, number_of_r
         place.clear()
 
 
-@rounds(2)
+@rounds
 def test_processes_of_one_session_all_hold_what_they_took_together(place: Place, number_of_rounds: int) -> None:
     for _ in range(number_of_rounds):
         racers = [Racer(repo, "s0", ("take", "src", "task:1")) for repo in islice(cycle(place.repos), 8)]

@@ -27,11 +27,13 @@ class Sizes:
         rounds: how often each thing is timed.
         crowd: how many processes run side by side.
         many: how many claims a full registry holds.
+        staged: how many files a large commit has.
     """
 
     rounds: int
     crowd: int
     many: int
+    staged: int = 10_000
 
     @property
     def few(self) -> int:
@@ -193,7 +195,7 @@ def hooks(world: World, sizes: Sizes) -> list[Row]:
         settle(repo, packed=True)
         repo.git("config", "gitclaim.fresh", "1d")
         world.setup(repo, "install")
-        for staged in (1, 100, 10_000):
+        for staged in (1, 100, sizes.staged):
             what = f"{staged:,} staged, {count:,} claims"
             ours, raw, one = _hooked(world, repo, staged, sizes.rounds if staged <= 100 else sizes.few)
             bar = 0.060 if (staged, count) == (100, sizes.many) else None

@@ -14,6 +14,6 @@ def test_every_part_of_the_bench_measures_something(part: str, tmp_path: Path) -
     if part == "start":
         pytest.importorskip("pygit2")
 
-    text, _ = measured(World(tmp_path, from_checkout()), Sizes(rounds=1, crowd=2, many=20), [part])
+    text, _ = measured(World(tmp_path, from_checkout()), Sizes(rounds=1, crowd=2, many=20, staged=120), [part])
 
     assert text.count("| ") > 10

@@ -33,8 +33,8 @@ def main() -> None:
         start(self, argv, **options)
         by_program[id(self)] = step
 
-    def noted_finish(self: Started, timeout: float | None = None) -> Completed:
-        done = finish(self, timeout)
+    def noted_finish(self: Started, timeout: float | None = None, *, most: int | None = None) -> Completed:
+        done = finish(self, timeout, most=most)
         by_program[id(self)][2] = time.monotonic_ns() - started
         return done
 

@@ -158,8 +158,9 @@ def test_break_removes_and_tells_the_holder(clones: Clones) -> None:
     assert said["reason"] == "why"
     assert said["broken"][0].keys() == FOUND_KEYS
     told = answer(clones.alice.claim("renew", "--json", code=5), "renew", "fenced")["fenced"][0]
-    assert told.keys() == {"reason", "claim", "successor", "broken"}
+    assert told.keys() == {"reason", "claim", "successor", "broken", "note"}
     assert (told["reason"], told["broken"]) == ("FENCED", {"by": "bob", "reason": "why"})
+    assert told["note"] == ""
 
 
 def test_list_is_a_table(clones: Clones) -> None:

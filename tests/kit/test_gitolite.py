@@ -129,6 +129,7 @@ def test_refs_of_unusual_characters_want_a_line_of_configuration(tmp_path: Path)
         assert bare.refs() == dict.fromkeys([*unusual, *usual], commit)
 
 
+@pytest.mark.torture
 def test_one_hook_serves_all_repositories(tmp_path: Path) -> None:
     with serving_gitolite(tmp_path) as gitolite:
         old = gitolite.create("old")
