@@ -11,7 +11,7 @@ from gitclaim.change import Branches, Update
 from gitclaim.deciding import Decision, Turn, confirm
 from gitclaim.errors import Exit, GitclaimError
 from gitclaim.hooks.door import Hook
-from gitclaim.names import Oid, RefName, printable
+from gitclaim.names import Oid, printable
 from gitclaim.policy import Unclaimed
 from gitclaim.registry import Registry
 from gitclaim.resources import CLAIMS, PATTERNS
@@ -21,7 +21,7 @@ from gitclaim.workspace import Surroundings
 
 _SHOWN: Final = 10
 _CERTIFIED: Final = frozenset({"G", "U"})
-_TRIES: Final = 3
+_TRIES: Final = 10
 
 
 def pre_receive(hook: Hook, lines: bytes) -> int:
@@ -47,7 +47,7 @@ def judged(hook: Hook, lines: bytes) -> list[Refusal]:
         around = Surroundings(hook.cwd, hook.environ, interactive=False, clock=hook.clock, nonce=hook.nonce)
         server = Server.open(around, scratch)
         with _patience(server.patience):
-            return _settled(server, updates, hook.environ) if updates else []
+            return _judged(server, updates, hook.environ) if updates else []
 
 
 def refusal_lines(refusals: Sequence[Refusal]) -> list[str]:
@@ -77,39 +77,45 @@ def parsed(text: str) -> Iterator[Update]:
             raise GitclaimError(f"not a line for a pre-receive hook: {printable(line)[:200]}") from error
 
 
-def _settled(server: Server, updates: Sequence[Update], environ: Mapping[str, str]) -> list[Refusal]:
-    """The judgement, on claims that stand as it found them when it is done."""
+def _judged(server: Server, updates: Sequence[Update], environ: Mapping[str, str]) -> list[Refusal]:
     decision = server.decision()
-    registry = server.registry(decision.trust)
-    for _ in range(_TRIES):
-        before = _claims(registry)
-        refusals = _judged(server, registry, updates, Said(decision, _certified(server, updates, environ)))
-        if _claims(registry) == before:
-            return refusals
-    return [Refusal(updates[0].ref, "others take claims here all the time, so it can't be judged", "push again")]
-
-
-def _judged(server: Server, registry: Registry, updates: Sequence[Update], said: "Said") -> list[Refusal]:
-    trust, policy = said.decision.trust, said.decision.policy
+    trust, policy = decision.trust, decision.policy
+    registry = server.registry(trust)
     refusals = admit(registry, [update for update in updates if is_ours(update.ref)], trust)
     # One that breaks the rules of claims is not looked at any further: it would only take time.
     if refusals:
         return refusals
     branches = server.branches()
+    said = Said(decision, _certified(server, updates, environ), branches.default)
     refusals = [*_aliases(branches, updates), *_headless(branches, updates)]
-    refusals = refusals or list(_decisions(server, registry, updates, said, branches.default))
+    refusals = refusals or list(_decisions(server, registry, updates, said))
     work = [update for update in updates if _is_work(update.ref) and policy.guards(update.ref)]
-    if refusals or not work or not (_claims(registry) or policy.unclaimed is Unclaimed.DENY):
-        return refusals
+    return refusals or (_settled(server, registry, updates, work, said) if work else [])
+
+
+def _settled(
+    server: Server, registry: Registry, updates: Sequence[Update], work: Sequence[Update], said: "Said"
+) -> list[Refusal]:
+    """The judgement on work, by the claims that stand when it is done: git compares those of the push alone again."""
+    policy, touched = said.decision.policy, server.touched()
 
     def counts(ref: str) -> bool:
         return _is_work(ref) and policy.guards(ref)
 
-    touched = server.touched()
-    changes, there = touched.arriving(work, counts, branches.default)
+    before = registry.store.below([CLAIMS, PATTERNS])
+    if not before and policy.unclaimed is not Unclaimed.DENY:
+        return []
+    changes, there = touched.arriving(work, counts, said.default)
     changes += [*touched.withdrawn(work), *touched.deleted(work, counts)]
     push = Push(updates, changes, said.certified, lambda tips: touched.reach(tips, there))
-    return guard(registry, push, touched, policy)
+    for _ in range(_TRIES):
+        refusals = guard(registry, push, touched, policy)
+        now = registry.store.below([CLAIMS, PATTERNS])
+        # What is gone keeps nobody out.
+        if refusals or now.items() <= before.items():
+            return refusals
+        before = now
+    return [Refusal(work[0].ref, "claims change here all the time, so it can't be judged", "push again")]
 
 
 class Said(NamedTuple):
@@ -118,14 +124,12 @@ class Said(NamedTuple):
     Args:
         decision: what was decided.
         certified: the key that certified the push, empty if none did.
+        default: the default branch.
     """
 
     decision: Decision
     certified: str
-
-
-def _claims(registry: Registry) -> Mapping[RefName, Oid]:
-    return registry.store.below([CLAIMS, PATTERNS])
+    default: str
 
 
 def _is_work(ref: str) -> bool:
@@ -155,15 +159,13 @@ def _headless(branches: Branches, updates: Sequence[Update]) -> list[Refusal]:
     ]
 
 
-def _decisions(
-    server: Server, registry: Registry, updates: Sequence[Update], said: Said, default: str
-) -> Iterator[Refusal]:
+def _decisions(server: Server, registry: Registry, updates: Sequence[Update], said: Said) -> Iterator[Refusal]:
     """What is wrong with what would be decided from then on; nonsense would keep everybody from mending it."""
     for update in updates:
-        if update.ref != default:
+        if update.ref != said.default:
             continue
         if update.new is None:
-            yield Refusal(default, "it is the default branch: without it nothing is decided here")
+            yield Refusal(update.ref, "it is the default branch: without it nothing is decided here")
             continue
         try:
             then = server.decision(update.new)
@@ -171,7 +173,7 @@ def _decisions(
         except GitclaimError as error:
             yield Refusal(update.ref, error.message, error.hint or "")
             continue
-        yield from confirm(registry, updates, Turn(default, update.new, said.decision, then, by_tip), said.certified)
+        yield from confirm(registry, updates, Turn(update.ref, update.new, said.decision, then, by_tip), said.certified)
 
 
 def _certified(server: Server, updates: Sequence[Update], environ: Mapping[str, str]) -> str:
