@@ -200,7 +200,7 @@ class _Admission:
             return
         parent = commit.parents[0]
         previous = self.parsed[parent].claim
-        if previous is None or not set(claim.refs) <= set(previous.refs) or claim.taken != previous.taken:
+        if previous is None or not _is_part(claim, previous) or claim.taken != previous.taken:
             yield "a claim that goes on may give something up, and no more", "take the rest as another claim"
             return
         key = self.registry.holder(parent).key
@@ -323,6 +323,11 @@ def _is_whole(claim: Claim) -> bool:
     """Whether a claim holds the whole repository: its root, or all files by a pattern that says no more than that."""
     everything = any(map(_EVERYTHING.fullmatch, claim.patterns))
     return PATHS in claim.refs or everything or bool(claim.patterns and all(map(_ALL_BUT.match, claim.patterns)))
+
+
+def _is_part(claim: Claim, whole: Claim) -> bool:
+    """Whether all that a claim holds is what another holds: all patterns have one ref between them."""
+    return set(claim.refs) <= set(whole.refs) and set(claim.patterns) <= set(whole.patterns)
 
 
 def _is_record(ref: RefName) -> bool:

@@ -642,6 +642,24 @@ def test_a_claim_that_goes_on_grows_in_nothing_but_time(server: Server, change: 
     assert said == ["a claim that goes on may give something up, and no more"]
 
 
+@pytest.mark.parametrize(
+    ("patterns", "let_in"),
+    [(["db/*.sql", "*.md"], True), (["*.md"], True), ([], True), (["lib/**"], False), (["*.md", "lib/**"], False)],
+)
+def test_a_claim_that_goes_on_matches_no_more_than_before(
+    server: Server,
+    patterns: list[str],
+    let_in: bool,  # noqa: FBT001
+) -> None:
+    """Its refs stay the same whatever its patterns are: one stands for all of them."""
+    claim = server.world.claim("docs", "alice")._replace(patterns=("db/*.sql", "*.md"))
+    oid = server.write(claim)
+    assert server.push(at(claim, oid)) == []
+    other = claim._replace(patterns=tuple(patterns))
+    said = [] if let_in else ["a claim that goes on may give something up, and no more"]
+    assert server.push(at(claim, None), at(other, server.write(other, after=oid))) == said
+
+
 def test_something_of_a_claim_is_given_up_by_its_holder(server: Server) -> None:
     claim, oid = server.held("src docs task:1")
     less = names(claim, "docs")

@@ -762,3 +762,28 @@ def test_keys_are_their_owners_alone(scene: Scene) -> None:
     key = scene.holder.key
     assert is_private(key)
     assert is_private(key.parent)
+
+
+# Claims by pattern.
+
+PATTERN: Final = "refs/gitclaim/pattern"
+
+
+def by_pattern(scene: Scene, *patterns: str) -> dict[str, str | None]:
+    """A claim of mallory's on docs, and on all that matches; where it belongs."""
+    name = new_id()
+    text = message("path:docs", Claim=name, Pattern="PATTERN")
+    lines = "\n".join(f"Pattern: {pattern}" for pattern in patterns)
+    claim = scene.mallory.commit(text.replace(b"Pattern: PATTERN", lines.encode()))
+    return {"refs/claims/path/docs": claim, f"{PATTERN}/{name}": claim}
+
+
+def test_a_renewal_swaps_no_patterns(scene: Scene) -> None:
+    first = by_pattern(scene, "docs/*.sql")
+    accepted(scene.mallory.push(first))
+    old = first["refs/claims/path/docs"]
+    assert old
+    said = fields(scene.attacked, old)
+    more = {"Claim": said["Claim"], "Taken": said["Taken"], "Pattern": "lib/**"}
+    step = scene.mallory.claim("path:docs", past=[old], **more)
+    refused_push(scene, dict.fromkeys(first, step), "may give something up, and no more")
