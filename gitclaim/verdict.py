@@ -3,11 +3,13 @@
 A change is blocked where it touches what another session's live claim holds: the path itself, what it lies in, or what
 lies in it; or, for a claim that was taken by pattern, a path that matches. These do not block: a claim of the session
 itself, one that died, one with a bad signature, an incomplete one, what is no claim, and a claim that the commit names
-in a `Claim:` trailer, for then it is the holder's own work. A push that takes such work off a branch is blocked by it.
+in a `Claim:` trailer, for then it is the holder's own work. Nor does a pattern on what such a claim, or one of the
+session itself, held before it: git keeps two claims from one path, and from a path and a pattern it can't.
+A push that takes such work off a branch is blocked by it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -107,6 +109,7 @@ def verdict(changes: Sequence[Change], view: View, policy: Policy) -> Verdict:
         for path, surely in (*((path, True) for path in change.paths), *((path, False) for path in change.doubtful)):
             standing = _at(path, tree, view)
             foreign = [one for one in standing if _excludes(one, change, view, named)]
+            foreign = [one for one in foreign if not _came_later(one, path, standing, change, view)]
             blocks += _blocks(path, foreign[:1], change, view)
             if surely and not change.withdrawn:
                 mine = [one for one in standing if _is_own(one, view)]
@@ -155,7 +158,9 @@ def _at(path: str, tree: _Tree, view: View) -> list[Found]:
     """What may hold the path."""
     found = list(tree.touching(path_ref(path)))
     if view.matched:
-        found += [one for one in tree.patterned if one.claim and path in view.matched.get(one.claim.id, ())]
+        matching = [one for one in tree.patterned if one.claim and path in view.matched.get(one.claim.id, ())]
+        # The oldest first: whoever asks for proofs is told which claim the others came after.
+        found += sorted(matching, key=_age)
     return found
 
 
@@ -175,6 +180,23 @@ def _excludes(found: Found, change: Change, view: View, named: frozenset[ClaimId
     if not view.past or found.standing is not Standing.EXPIRED or change.at is None:
         return False
     return any(begin <= change.at < end for begin, end in view.lived.get(claim.id, ()))
+
+
+def _came_later(found: Found, path: str, standing: Iterable[Found], change: Change, view: View) -> bool:
+    """Whether what was found matches the path by a pattern only, and who makes the change held the path before that."""
+    if change.withdrawn or not (found.claim and is_above(PATTERNS, found.ref)):
+        return False
+    theirs = [one for one in standing if _is_own(one, view) or _is_named(one, change)]
+    return any(_covers(one, path) and _age(one) < _age(found) for one in theirs)
+
+
+def _is_named(found: Found, change: Change) -> bool:
+    return found.standing is Standing.LIVE and found.claim is not None and found.claim.id in change.claims
+
+
+def _age(found: Found) -> tuple[datetime, str]:
+    """What tells which of two claims came first; what says nothing of itself did."""
+    return (found.claim.taken, found.claim.id) if found.claim else (datetime.min.replace(tzinfo=UTC), "")
 
 
 def _is_own(found: Found, view: View) -> bool:

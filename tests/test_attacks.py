@@ -787,3 +787,18 @@ def test_a_renewal_swaps_no_patterns(scene: Scene) -> None:
     more = {"Claim": said["Claim"], "Taken": said["Taken"], "Pattern": "lib/**"}
     step = scene.mallory.claim("path:docs", past=[old], **more)
     refused_push(scene, dict.fromkeys(first, step), "may give something up, and no more")
+
+
+@pytest.mark.parametrize("pattern", ["src/**", "src/new"])
+@pytest.mark.parametrize("walled", [True, False])
+def test_a_pattern_takes_nothing_from_who_holds_it(scene: Scene, pattern: str, walled: bool) -> None:  # noqa: FBT001
+    """It can be claimed, as patterns often overlap what others hold; who held that before lands there."""
+    if not walled:
+        scene.plain()
+    accepted(scene.mallory.push(by_pattern(scene, pattern)))
+    work = commit(scene.alice, "src/new", "alice\n")
+    scene.alice.claim("land", "--keep")
+    assert scene.remote.git("rev-parse", "main") == work
+    scene.attacked.git("pull", "--quiet")
+    commit(scene.attacked, "src/new")
+    scene.attacked.claim("land", code=3)

@@ -358,6 +358,58 @@ def test_an_own_pattern_claims_the_new_files_that_match() -> None:
     assert [holding.claim for holding in given_.own] == [mine]
 
 
+def two_of_a_path(spec: str, *, later: timedelta, mine: tuple[str, ...] = ()) -> tuple[Claim, Claim, View]:
+    """A claim of this session, a foreign one whose pattern matches all below src and was taken later, and both."""
+    own = claim(spec, ME, patterns=mine)
+    theirs = claim("docs", patterns=("src/**",), taken=START + later)
+    paths = frozenset({"src/new"})
+    return own, theirs, view(standing(own), standing(theirs), matched={one.id: paths for one in (own, theirs)})
+
+
+@pytest.mark.parametrize("spec", ["src", "src/new", "."])
+@pytest.mark.parametrize(("later", "stopped"), [(MINUTE, False), (0 * MINUTE, False), (-MINUTE, True)])
+def test_a_pattern_takes_nothing_from_who_held_it_before(spec: str, later: timedelta, *, stopped: bool) -> None:
+    """Of two that were taken in one moment, the one with the smaller id was first."""
+    own, theirs, seen = two_of_a_path(spec, later=later)
+    expected = {"src/new"} if stopped else set()
+    assert paths_blocked([change("src/new")], seen) == expected
+    others = seen._replace(session=Session("carol"))
+    named = change("src/new", claims=[own], commit=1)
+    assert paths_blocked([named], others) == expected
+    assert paths_blocked([change("src/new", claims=[own, theirs], commit=1)], others) == set()
+
+
+def test_a_pattern_is_lifted_for_its_elder_alone() -> None:
+    """Not for who has nothing there, and not for the holder of the pattern where the elder holds the path."""
+    own, theirs, seen = two_of_a_path("src", later=MINUTE)
+    carol = seen._replace(session=Session("carol"))
+    assert paths_blocked([change("src/new", commit=1)], carol) == {"src/new"}
+    assert paths_blocked([change("src/new", claims=[theirs], commit=1)], carol) == {"src/new"}
+    elsewhere = view(standing(claim("lib", ME)), standing(theirs), matched=seen.matched)
+    assert paths_blocked([change("src/new")], elsewhere) == {"src/new"}
+    inside = view(standing(claim("src/new/x", ME)), standing(theirs), matched=seen.matched)
+    assert paths_blocked([change("src/new")], inside) == {"src/new"}
+    dead = view(standing(own, Standing.EXPIRED), standing(theirs), matched=seen.matched)
+    assert paths_blocked([change("src/new", claims=[own], commit=1)], dead) == {"src/new"}
+
+
+def test_of_two_patterns_on_a_new_file_the_older_holds_it() -> None:
+    own, theirs, seen = two_of_a_path("a", later=MINUTE, mine=("**/new",))
+    assert paths_blocked([change("src/new")], seen) == set()
+    (block,) = blocked(verdict([change("src/new")], seen._replace(session=BOB), ALLOW)).blocks
+    assert block.found
+    assert block.found.claim == own
+    (block,) = blocked(verdict([change("src/new")], seen._replace(session=Session("carol")), ALLOW)).blocks
+    assert block.found
+    assert block.found.claim == own, "who proves that it is theirs is past the other as well"
+    assert paths_blocked([change("src/new", claims=[theirs], commit=1)], seen._replace(session=BOB)) == {"src/new"}
+
+
+def test_work_that_is_taken_off_a_branch_is_its_holder_s_whoever_came_first() -> None:
+    _, theirs, seen = two_of_a_path("src", later=MINUTE)
+    assert paths_blocked([change("src/new", claims=[theirs], commit=1)._replace(withdrawn=True)], seen) == {"src/new"}
+
+
 # What it costs.
 
 
