@@ -785,7 +785,7 @@ def test_a_renewal_swaps_no_patterns(scene: Scene) -> None:
     assert old
     said = fields(scene.attacked, old)
     more = {"Claim": said["Claim"], "Taken": said["Taken"], "Pattern": "lib/**"}
-    step = scene.mallory.claim("path:docs", past=[old], **more)
+    step = scene.mallory.commit(message("path:docs", **more), old)
     refused_push(scene, dict.fromkeys(first, step), "may give something up, and no more")
 
 
@@ -802,3 +802,24 @@ def test_a_pattern_takes_nothing_from_who_holds_it(scene: Scene, pattern: str, w
     scene.attacked.git("pull", "--quiet")
     commit(scene.attacked, "src/new")
     scene.attacked.claim("land", code=3)
+
+
+@pytest.mark.parametrize("pattern", ["**/a/" * 20 + "b", ":/" + "*/" * 30 + "b"])
+def test_a_pattern_keeps_nobody_s_git_busy(scene: Scene, pattern: str) -> None:
+    """One that takes git hours on a deep path is none, to the wall and to every hook."""
+    refused_push(scene, by_pattern(scene, pattern), "at most 4 wildcards")
+    scene.plain()
+    accepted(scene.mallory.push(by_pattern(scene, pattern)))
+    commit(scene.alice, "/".join(["a"] * 60), "alice\n")
+    start = time.monotonic()
+    scene.alice.claim("check", "--range", "HEAD^..HEAD")
+    assert time.monotonic() - start < 10
+
+
+def test_a_pattern_with_as_many_wildcards_as_there_may_be_takes_no_time(scene: Scene) -> None:
+    scene.plain()
+    accepted(scene.mallory.push(by_pattern(scene, *(f"{'**/*/' * 4}b{number}" for number in range(100)))))
+    commit(scene.alice, "/".join(["a"] * 60), "alice\n")
+    start = time.monotonic()
+    scene.alice.claim("check", "--range", "HEAD^..HEAD")
+    assert time.monotonic() - start < 10

@@ -4,7 +4,7 @@ import os
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import example, given
@@ -16,6 +16,7 @@ from gitclaim.claim import (
     MESSAGE_LIMIT,
     PURPOSE_LIMIT,
     RESOURCE_LIMIT,
+    WILDCARD_LIMIT,
     Claim,
     Commit,
     MalformedError,
@@ -30,7 +31,7 @@ from gitclaim.claim import (
 )
 from gitclaim.errors import UsageError
 from gitclaim.names import ClaimId, Oid, Session, is_printable
-from gitclaim.resources import Kind, Resource, explicit, reduced
+from gitclaim.resources import Kind, Resource, explicit, quote, reduced
 from tests.kit.hostile import PROPERTY, WORDS
 from tests.kit.repos import Repo, make_repo
 
@@ -103,7 +104,7 @@ CLAIMS = st.builds(
     purpose=PROSE.map(purposes),
     branch=st.none() | TEXT,
     base=st.none() | st.just(OID),
-    patterns=st.lists(TEXT, max_size=2).map(tuple),
+    patterns=st.lists(TEXT.filter(lambda text: text.count("*") <= WILDCARD_LIMIT), max_size=2).map(tuple),
     needs=st.lists(TEXT, max_size=2).map(tuple),
     assumes=st.lists(TEXT, max_size=2).map(tuple),
     extra=st.lists(st.tuples(KEYS, VALUES), max_size=3).map(tuple),
@@ -163,6 +164,7 @@ def test_a_claim_that_would_read_back_differently_is_never_written(
         {"resources": (Resource(Kind.PATH, "a"), Resource(Kind.PATH, "a/b"))},
         {"resources": (Resource(Kind.PATH, "./a"),)},
         {"resources": tuple(Resource(Kind.PATH, str(number)) for number in range(RESOURCE_LIMIT + 1))},
+        {"patterns": ("*.c", "**/a/" * (WILDCARD_LIMIT + 1))},
         {"purpose": "x" * (PURPOSE_LIMIT + 1)},
         {"purpose": "one \x1b[31m"},
         {"expires": TAKEN},
@@ -221,6 +223,7 @@ def changed(key: str, value: str) -> str:
         (MESSAGE + "Resource: file:x\n", "no resource"),
         (MESSAGE + 'Resource: path:"x\n', "broken quoting"),
         (MESSAGE + "Resource: path:../x\n", "outside"),
+        (f"{MESSAGE}Pattern: {'**/a/' * 5}b\n", "at most 4 wildcards"),
         (MESSAGE + "".join(f"Resource: path:{number}\n" for number in range(RESOURCE_LIMIT)), "1 to 1000 resources"),
         (changed("Claim", "01jd3q7z8n4w1t6v2y5b9c0efg"), "not a claim id"),
         (changed("Session", "a b"), "not a session name"),
@@ -253,6 +256,39 @@ def test_what_breaks_a_rule_is_no_claim(message: str, complaint: str) -> None:
         parse_claim(message)
     assert is_printable(str(caught.value))
     assert len(str(caught.value)) < 300
+
+
+FOUR: Final = "*a" * WILDCARD_LIMIT
+FIVE: Final = FOUR + "*"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_one"),
+    [
+        (FIVE, True),
+        (f":(glob){FIVE}", True),
+        (f":(top,glob,icase){FIVE}", True),
+        ("*****/**/**/**/x", True),
+        ("**/" * WILDCARD_LIMIT, True),
+        (f":/{FOUR}", True),
+        ("**/" * (WILDCARD_LIMIT + 1), False),
+        (":(glob)" + "**" * 1 + "/**" * WILDCARD_LIMIT, False),
+        (f":/{FIVE}", False),
+        (f":!{FIVE}", False),
+        (f":(top){FIVE}", False),
+        (f":(attr:glob){FIVE}", False),
+        (f":(attr:x\\,glob){FIVE}", False),
+        (f":(icase){FIVE}:(glob)", False),
+    ],
+)
+def test_a_pattern_has_few_wildcards_that_match_across_directories(pattern: str, is_one: bool) -> None:  # noqa: FBT001
+    """In git's own form each does: `*` matches a slash there."""
+    message = f"{MESSAGE}Pattern: {quote(pattern)}\n"
+    if is_one:
+        assert parse_claim(message).patterns == (pattern,)
+    else:
+        with pytest.raises(MalformedError, match="at most 4 wildcards"):
+            parse_claim(message)
 
 
 def test_unknown_trailers_are_kept_in_their_order() -> None:
