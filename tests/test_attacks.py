@@ -823,3 +823,29 @@ def test_a_pattern_with_as_many_wildcards_as_there_may_be_takes_no_time(scene: S
     start = time.monotonic()
     scene.alice.claim("check", "--range", "HEAD^..HEAD")
     assert time.monotonic() - start < 10
+
+
+# Dates.
+
+
+def before_the_wall(scene: Scene, refs: Mapping[str, str | None]) -> None:
+    """Push what stood there when the wall was put up."""
+    hook = scene.remote.path / "hooks" / "pre-receive"
+    hook.rename(hook.with_name("off"))
+    accepted(scene.mallory.push(refs))
+    hook.with_name("off").rename(hook)
+
+
+@pytest.mark.parametrize(("ahead", "let_in"), [(119, False), (50, True)])
+def test_a_claim_dated_ahead_stops_no_client_with_a_clock_that_is_a_little_behind(
+    scene: Scene,
+    ahead: int,
+    let_in: bool,  # noqa: FBT001
+) -> None:
+    """Who sees a claim more than two minutes ahead takes nothing over."""
+    dates = {"Taken": moment(-5 * HOUR), "Expires": moment(-2 * HOUR)}
+    old = scene.mallory.commit(message("path:old", **dates), at=datetime.now(UTC) - 5 * HOUR)
+    before_the_wall(scene, {"refs/claims/path/old": old})
+    late = scene.mallory.claim("path:docs", at=datetime.now(UTC) + timedelta(seconds=ahead))
+    assert (scene.mallory.push({"refs/claims/path/docs": late}).code == 0) is let_in
+    at(scene.alice, -30, "take", "old")
