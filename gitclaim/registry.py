@@ -238,15 +238,17 @@ class Registry(NamedTuple):
         """
         steps = self.life(oid)[::-1]
         verdicts = self.verifier.verify(step.oid for step in steps)
-        key, sound = "", True
+        key, kind, sound = "", None, True
         session = steps[0].claim.session if steps else self.session
         for step in steps:
             signed = verdicts[step.oid]
             same = not key or signed.key == key or signed.signature is Signature.UNKNOWN
+            # Another kind of key is another key, whatever can't be told of the signature itself.
+            same = same and (kind is None or signed.ssh in {None, kind})
             sound = sound and same and signed.signature is not Signature.BAD
-            key = key or signed.key
+            key, kind = key or signed.key, signed.ssh if kind is None else kind
             if step.claim.session != session:
-                key, session = "", step.claim.session
+                key, kind, session = "", None, step.claim.session
         return Holder(key, sound)
 
     def check_key(self, before: Oid, after: Iterable[Oid]) -> None:
@@ -368,13 +370,13 @@ class Registry(NamedTuple):
                 )
 
     def _worthless(self, found: Sequence[Found]) -> dict[Oid, str]:
-        """Why claims with good signatures count for nothing, by their objects."""
+        """Why claims whose signatures are not bad count for nothing, by their objects."""
         claims = {one.oid: one for one in found if one.claim}
         ids = {one.claim.id for one in claims.values() if one.claim}
         records = self.store.exact([ref for claim in ids for ref in (released_ref(claim), broken_ref(claim))])
         notes: dict[Oid, str] = {}
         for oid, one in claims.items():
-            if one.claim is None or (one.verdict and one.verdict.signature is not Signature.GOOD):
+            if one.claim is None:
                 continue
             refs = (released_ref(one.claim.id), broken_ref(one.claim.id))
             note = next(filter(None, (self._ended(oid, records[ref]) for ref in refs if ref in records)), "")

@@ -14,6 +14,7 @@ from gitclaim.state import State
 from gitclaim.trust import Trust, TrustMode
 
 _TRIES: Final = 8
+_SHA256: Final = 64
 _BROKEN_PIPE: Final = -signal.SIGPIPE
 
 
@@ -94,21 +95,25 @@ class GitVerifier:
 
     def _verdict(self, note: _Note) -> Verdict | None:
         """The verdict by the policy; None where it takes git to tell."""
-        if note.signature is Signature.BAD or self._trust.mode is TrustMode.ANY:
-            return Verdict(note.signature, note.key)
         if note.signature is Signature.UNKNOWN:
             return None
+        verdict = Verdict(note.signature, note.key, ssh=_is_ssh_key(note.key))
+        if note.signature is Signature.BAD or self._trust.mode is TrustMode.ANY:
+            return verdict
         if self._trust.mode is TrustMode.KNOWN:
-            return Verdict(note.signature, note.key, self._trust.trusts(note.key, vouched=False))
+            return verdict._replace(trusted=self._trust.trusts(note.key, vouched=False))
         if note.vouched[1:] != self._digest():
             return None
-        return Verdict(note.signature, note.key, self._trust.trusts(note.key, vouched=note.vouched.startswith("+")))
+        return verdict._replace(trusted=self._trust.trusts(note.key, vouched=note.vouched.startswith("+")))
 
     def _unvouched(self, oid: Oid, note: _Note) -> Verdict:
         """The verdict where git can't vouch: a missing key counts for nothing, a missing program proves nothing."""
         if note.signature is Signature.GOOD:
-            return Verdict(note.signature, note.key, self._trust.trusts(note.key, vouched=note.vouched == "+"))
-        return Verdict(note.signature, note.key, not self._openpgp_works() or self._is_ssh(oid))
+            trusted = self._trust.trusts(note.key, vouched=note.vouched == "+")
+            return Verdict(note.signature, note.key, trusted, _is_ssh_key(note.key))
+        ssh = self._is_ssh(oid)
+        counts = self._trust.mode is TrustMode.ANY or ssh is True or not self._openpgp_works()
+        return Verdict(note.signature, note.key, counts, ssh)
 
     def _digest(self) -> str:
         """What tells one set of allowed and revoked signers from another."""
@@ -183,11 +188,16 @@ class GitVerifier:
     def _signed(self, oid: Oid) -> bool:
         return any(line.startswith(b"gpgsig") for line in self._header(oid))
 
-    def _is_ssh(self, oid: Oid) -> bool:
-        return any(line.endswith(b" -----BEGIN SSH SIGNATURE-----") for line in self._header(oid))
+    def _is_ssh(self, oid: Oid) -> bool | None:
+        # git reads one header, and tells by its first line which program to ask; others may say anything.
+        name = b"gpgsig-sha256 " if len(oid) == _SHA256 else b"gpgsig "
+        first = next((line for line in self._header(oid) if line.startswith(name)), b"")
+        return first.startswith(name + b"-----BEGIN SSH SIGNATURE-----") if first else None
 
     def _header(self, oid: Oid) -> list[bytes]:
-        return self._git.run("cat-file", "commit", oid).out.partition(b"\n\n")[0].splitlines()
+        # What is no commit has none; git says so, and fails.
+        done = self._git.run("cat-file", "commit", oid, codes=(0, 128))
+        return done.out.partition(b"\n\n")[0].splitlines()
 
     def _openpgp_works(self) -> bool:
         program = self._config.get("gpg.openpgp.program", self._config.get("gpg.program", ["gpg"]))[-1]
@@ -204,6 +214,11 @@ class GitVerifier:
             return process.run(argv, env=self._git.env, stdin=_CONTROL, timeout=self._git.timeout).code == 0
         except OSError:
             return False
+
+
+def _is_ssh_key(key: str) -> bool | None:
+    """Whether a fingerprint is that of an ssh key."""
+    return key.startswith("SHA256:") if key else None
 
 
 def _noted(text: str) -> _Note | None:

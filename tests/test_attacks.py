@@ -849,3 +849,18 @@ def test_a_claim_dated_ahead_stops_no_client_with_a_clock_that_is_a_little_behin
     late = scene.mallory.claim("path:docs", at=datetime.now(UTC) + timedelta(seconds=ahead))
     assert (scene.mallory.push({"refs/claims/path/docs": late}).code == 0) is let_in
     at(scene.alice, -30, "take", "old")
+
+
+# Keys nobody here has.
+
+BOGUS: Final = b"-----BEGIN PGP SIGNATURE-----\n\niHUEABYKAB0WIQRn\n=abcd\n-----END PGP SIGNATURE-----"
+
+
+def test_a_step_by_a_key_nobody_has_steals_nothing(scene: Scene) -> None:
+    """Nobody can tell who signed it; but an ssh key took the claim."""
+    scene.plain()
+    said = fields(scene.attacked, scene.held)
+    text = message("path:src", "task:7", Claim=scene.id, Session="mallory", Taken=said["Taken"])
+    step = scene.mallory.commit(text, scene.held, signature=BOGUS)
+    accepted(scene.mallory.push({SRC: step, TASK: step}))
+    scene.alice.claim("take", "src")

@@ -432,6 +432,33 @@ def test_what_follows_another_claim_has_nothing_of_its_life(world: World, alice:
     assert alice.worthless_from(Holding(claim, oid)) == claim.lapses()
 
 
+@pytest.mark.parametrize(
+    ("holder", "thief", "standing_"),
+    [
+        ("alice", "unknown-openpgp", Standing.UNTRUSTED),
+        ("alice-openpgp", "unknown-ssh", Standing.UNTRUSTED),
+        ("unknown-openpgp", "mallory", Standing.UNTRUSTED),
+        ("unknown-ssh", "mallory-openpgp", Standing.UNTRUSTED),
+        ("alice", "unknown-ssh", Standing.LIVE),
+        ("alice-openpgp", "unknown-openpgp", Standing.LIVE),
+        ("alice", "unknown", Standing.LIVE),
+        ("unknown-ssh", "alice", Standing.LIVE),
+    ],
+)
+def test_a_step_by_another_kind_of_key_is_another_s(world: World, holder: str, thief: str, standing_: Standing) -> None:
+    """Whatever can't be told of its signature; of the same kind, that proves nothing."""
+    stolen(world, taken(clone(world, "alice", holder)), key=thief)
+    assert standing(world) == {standing_}
+
+
+def test_what_ended_is_worth_nothing_whatever_can_be_told_of_it(world: World) -> None:
+    """The record of its release is signed by a key that is known."""
+    unknown = taken(clone(world, "alice", "unknown-ssh"))
+    text = format_broken(Broken(unknown.claim.id, unknown.oid, Session("bob"), "because"), title="src")
+    written(world, text, parent=unknown.oid, key="bob", ref=broken_ref(unknown.claim.id))
+    assert standing(world) == {Standing.UNTRUSTED}
+
+
 def test_a_claim_that_was_given_is_its_new_holder_s_from_their_first_renewal_on(
     world: World, alice: Registry, bob: Registry
 ) -> None:

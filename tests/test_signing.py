@@ -355,3 +355,39 @@ def test_what_a_keyring_vouched_for_is_asked_again(tmp_path: Path) -> None:
         assert verifier.verify([oid])[oid] == Verdict(Signature.GOOD, MAIN_KEY, counts)
     verifier = under_gpg(repo, TrustMode.KNOWN, "BADSIG BBBBBBBBBBBBBBBB Ann")
     assert verifier.verify([oid])[oid] == Verdict(Signature.GOOD, MAIN_KEY)
+BOGUS = "-----BEGIN PGP SIGNATURE-----\n\niHUEABYKAB0WIQRn\n=abcd\n-----END PGP SIGNATURE-----"
+
+
+@pytest.mark.parametrize(
+    ("more", "ssh"),
+    [
+        ("", False),
+        ("\ngpgsig-sha256 -----BEGIN SSH SIGNATURE-----", False),
+        ("\nx -----BEGIN SSH SIGNATURE-----", False),
+        ("\ngpgsig -----BEGIN SSH SIGNATURE-----", False),
+    ],
+)
+def test_the_kind_of_a_signature_is_what_git_takes_it_for(clones: Clones, more: str, ssh: bool) -> None:  # noqa: FBT001
+    """Whatever else a commit says; so a key that is missing does not pass for a program that is."""
+    repo = clones.alice
+    head = written() + b"\ngpgsig " + (BOGUS.replace("\n", "\n ") + more).encode()
+    oid = Oid(raw_commit(repo, claim_message("x"), head=head))
+    git = Git({**os.environ, "GIT_DIR": str(repo.path / ".git")}, str(repo.path), 30)
+    state = State(repo.path / ".git/gitclaim")
+    verdict = GitVerifier(git, state, {}).verify([oid])[oid]
+    assert (verdict.signature, verdict.ssh) == (Signature.UNKNOWN, ssh)
+    trust = Trust(TrustMode.ALLOWED_SIGNERS)
+    if shutil.which("gpg"):
+        assert not GitVerifier(git, state, {}, lambda: trust).verify([oid])[oid].trusted
+
+
+def test_the_kind_of_a_good_signature_is_that_of_its_key(clones: Clones, gnupg: Mapping[str, str]) -> None:
+    alice = clones.alice
+    alice.claim("take", "a")
+    alice.git("config", "commit.gpgSign", "true")
+    alice.git("config", "user.signingKey", "a@example.org")
+    alice.claim("take", "b", env=gnupg)
+    git = Git({**os.environ, **gnupg, "GIT_DIR": str(alice.path / ".git")}, str(alice.path), 30)
+    oids = [Oid(alice.git("rev-parse", f"refs/claims/path/{name}")) for name in "ab"]
+    verdicts = GitVerifier(git, State(alice.path / ".git/kinds"), {}).verify(oids)
+    assert [verdicts[oid].ssh for oid in oids] == [True, False]

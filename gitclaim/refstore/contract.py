@@ -190,11 +190,13 @@ class Verdict(NamedTuple):
             `UNKNOWN` if that can't be told here, which reads neither as forged nor as fine.
         key: the signing key's fingerprint, empty if not known.
         trusted: whether claims signed by that key count here, by the policy `trust`.
+        ssh: whether an ssh key made it, or is said to have; None where nobody knows.
     """
 
     signature: Signature
     key: str = ""
     trusted: bool = True
+    ssh: bool | None = None
 
 
 class Verifier(Protocol):

@@ -63,7 +63,8 @@ class MemoryObjects:
 
     Args:
         contents: the objects, which several sessions may share as clones share what they fetch.
-        key: the name of the signing key. "unknown" signs so that nobody can tell; "" does not sign at all.
+        key: the name of the signing key, an ssh key unless it ends with "-openpgp". "unknown" signs so that nobody can
+            tell, "unknown-ssh" and "unknown-openpgp" so that all can see what kind of key it was; "" does not sign.
     """
 
     empty_tree = EMPTY_TREE
@@ -311,8 +312,8 @@ def _verdict(raw: bytes | str) -> Verdict:
     key, _, signature = line.partition(" ")
     if not signed:
         return Verdict(Signature.BAD)
-    if key == "unknown":
-        return Verdict(Signature.UNKNOWN, key)
+    if key.startswith("unknown"):
+        return Verdict(Signature.UNKNOWN, ssh=key.endswith("-ssh") if "-" in key else None)
     text = f"{key}\n{head}\n{message}".encode("utf-8", "surrogateescape")
     good = signature == sha256(text).hexdigest()
-    return Verdict(Signature.GOOD if good else Signature.BAD, key)
+    return Verdict(Signature.GOOD if good else Signature.BAD, key, ssh=not key.endswith("-openpgp"))
