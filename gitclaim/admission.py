@@ -33,6 +33,10 @@ _LOOKED_AT: Final = 50
 _EVERYTHING: Final = re.compile(r"(?::/|:\([^)]*\))?[*?./]*")
 _ALL_BUT: Final = re.compile(r":/?[!^]|:\([^)]*exclude")
 """Patterns, as git reads them: those that match every file, and those that match every file but some."""
+_UNTOLD: Final = (
+    "whose it is can't be told on this server, which can't check its signature",
+    "a maintainer breaks it: gitclaim break --reason; or take it anew once it has lapsed",
+)
 _DEAD: Final = frozenset({Standing.EXPIRED, Standing.VOID, Standing.FORMING, Standing.UNTRUSTED, Standing.MALFORMED})
 
 
@@ -204,9 +208,13 @@ class _Admission:
         if previous is None or not _is_part(claim, previous) or claim.taken != previous.taken:
             yield "a claim that goes on may give something up, and no more", "take the rest as another claim"
             return
-        key = self.registry.holder(parent).key
-        if key and self.verdicts[oid].key != key:
+        holder = self.registry.holder(parent)
+        if not holder.told:
+            yield _UNTOLD
+        elif holder.bound and self.verdicts[oid].key != holder.key:
             yield f"{previous.session} holds it, by another key", "only its holder's key goes on with a claim"
+        elif not holder.bound and not self.registry.holder(oid).sound:
+            yield f"it was given to {previous.session}, who has not gone on with it", "they renew it: gitclaim renew"
         self.continued |= dict.fromkeys(self._steps(parent), claim)
 
     def _steps(self, oid: Oid) -> list[Oid]:
@@ -249,7 +257,7 @@ class _Admission:
         if isinstance(record, Released) and record.until != until:
             yield f"it says {show_time(record.until)}, and the claim would have lapsed at {show_time(until)}", ""
         yield from self._signature(update.new)
-        yield from self._ending(claim, update.new, record.oid, released=isinstance(record, Released))
+        yield from self._ending(claim, update.new, record)
 
     def _recorded(self, oid: Oid, *, released: bool) -> tuple[Commit | None, Released | Broken | None]:
         """The commit in an object, and the record it is."""
@@ -262,8 +270,9 @@ class _Admission:
             return None, None
         return commit, (parse_released if released else parse_broken)(commit.message)
 
-    def _ending(self, claim: Claim, record: Oid, ended: Oid, *, released: bool) -> Iterator[tuple[str, str]]:
-        """What speaks against a claim's end."""
+    def _ending(self, claim: Claim, oid: Oid, record: Released | Broken) -> Iterator[tuple[str, str]]:
+        """What speaks against a claim's end, by the record in that object."""
+        ended, released = record.oid, isinstance(record, Released)
         gone = [update.old for ref in claim.refs if (update := self.updates.get(ref)) and not update.new]
         standing = self.registry.parts(claim)
         kept = [ref for ref in standing if ref not in self.updates or self.updates[ref].new]
@@ -271,11 +280,13 @@ class _Admission:
         if kept or ended not in gone:
             yield "a claim ends in the push that says so, all its refs with it", "gitclaim release does"
             return
-        key = self.registry.holder(ended).key
-        own = not key or self.verdicts[record].key == key
-        if released and not own:
+        holder = self.registry.holder(ended)
+        own = holder.may_end(claim, self.verdicts[oid].key, record.by)
+        if released and not holder.told:
+            yield _UNTOLD
+        elif released and not own:
             yield f"{claim.session} holds it, by another key", "only its holder's key releases a claim"
-        if not released and not own and not self._is_maintainer(record):
+        if not released and not own and not self._is_maintainer(oid):
             hint = "`maintainers` in .gitclaim.yaml on the default branch lists who may"
             yield "only maintainers break claims here", hint
         self.ended.update(self._steps(ended))

@@ -126,13 +126,24 @@ class Holder(NamedTuple):
     """Whose a claim is, by the signatures on the steps of its life.
 
     Args:
-        key: the fingerprint of the key that may renew, release and give it; empty where any may, because it was given
-            and not yet renewed, or where that can't be told.
+        key: the fingerprint of the key that may renew, release and give it; empty where it is bound to none, and where
+            that can't be told.
         sound: whether each step was signed by the key that might take it.
+        bound: whether it is bound to a key; not, where it was given and who it was given to has not gone on with it.
     """
 
     key: str
     sound: bool
+    bound: bool = True
+
+    @property
+    def told(self) -> bool:
+        """Whether it can be told whose it is."""
+        return bool(self.key) or not self.bound
+
+    def may_end(self, claim: Claim, key: str, by: Session) -> bool:
+        """Whether the holder ended that claim, if that key signed the record and that session is named in it."""
+        return key == self.key if self.key else not self.bound and by == claim.session
 
 
 class Registry(NamedTuple):
@@ -234,22 +245,25 @@ class Registry(NamedTuple):
     def holder(self, oid: Oid) -> Holder:
         """Whose the claim is that this object carries.
 
-        The key that took it may go on with it. Who it was given to binds it to a key of theirs by going on with it.
+        The key that took it may go on with it. Who it was given to binds it to a key of theirs by going on with it, in
+        their own name. Until they did, only the key that gave it can give it to another: by any other key that would
+        look like theft.
         """
         steps = self.life(oid)[::-1]
         verdicts = self.verifier.verify(step.oid for step in steps)
-        key, kind, sound = "", None, True
+        key, kind, told, bound, sound = "", None, False, False, True
         session = steps[0].claim.session if steps else self.session
         for step in steps:
             signed = verdicts[step.oid]
-            same = not key or signed.key == key or signed.signature is Signature.UNKNOWN
-            # Another kind of key is another key, whatever can't be told of the signature itself.
-            same = same and (kind is None or signed.ssh in {None, kind})
-            sound = sound and same and signed.signature is not Signature.BAD
-            key, kind = key or signed.key, signed.ssh if kind is None else kind
-            if step.claim.session != session:
-                key, kind, session = "", None, step.claim.session
-        return Holder(key, sound)
+            given = step.claim.session != session
+            if bound or given:
+                sound = sound and _may_be(signed, key, kind)
+                key, kind = key or signed.key, signed.ssh if kind is None else kind
+            else:
+                key, kind, told = signed.key, signed.ssh, signed.signature is Signature.GOOD
+            sound = sound and signed.signature is not Signature.BAD
+            bound, session = not given, step.claim.session
+        return Holder(key if bound and told else "", sound, bound)
 
     def check_key(self, before: Oid, after: Iterable[Oid]) -> None:
         """Make sure that this session signs with the key that may go on with a claim.
@@ -274,6 +288,12 @@ class Registry(NamedTuple):
             raise GitclaimError(
                 f"that claim is bound to the key {holder.key}, and this clone signs with {', '.join(sorted(keys))}",
                 hint="do it in the clone that took it, or sign with that key again; gitclaim break --reason removes it",
+            )
+        if not holder.bound and not all(self.holder(after.oid).sound for after in self.holdings(listed)):
+            raise GitclaimError(
+                "that claim was given to this session, which has not gone on with it yet: nobody could tell that from "
+                "theft",
+                hint="gitclaim renew, and then again",
             )
 
     def check_counts(self, oid: Oid) -> None:
@@ -401,8 +421,9 @@ class Registry(NamedTuple):
             return ""
         if isinstance(record, Broken):
             return f"{record.by} broke it: {printable(record.reason)[:100]}"
-        holder = self.holder(record.oid)
-        return "its holder released it, and somebody pushed it back" if holder.key in {"", signed.key} else ""
+        ended = self.parsed([record.oid])[record.oid].claim
+        own = ended is not None and self.holder(record.oid).may_end(ended, signed.key, record.by)
+        return "its holder released it, and somebody pushed it back" if own else ""
 
     def parsed(self, oids: Iterable[Oid]) -> dict[Oid, "Parsed"]:
         """What each of these objects is."""
@@ -438,6 +459,14 @@ def in_the_way(found: Iterable[Found], resource: Resource) -> list[Found]:
 def covers(found: Found, resource: Resource) -> bool:
     """Whether what was found stands at the resource's ref or above it."""
     return resource.ref == found.ref or resource.ref.startswith(f"{found.ref}/")
+
+
+def _may_be(signed: Verdict, key: str, ssh: bool | None) -> bool:  # noqa: FBT001 - what a verdict says
+    """Whether a signature may be by that key, as far as it and the kind of it are known."""
+    if ssh is not None and signed.ssh not in {None, ssh}:
+        # Another kind of key is another key, whatever can't be told of the signature itself.
+        return False
+    return not key or signed.key == key or signed.signature is Signature.UNKNOWN
 
 
 class Parsed(NamedTuple):

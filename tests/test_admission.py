@@ -711,6 +711,50 @@ def test_the_first_renewal_binds_a_given_claim_to_a_key(server: Server) -> None:
     assert server.push(at(given, server.write(given.until(claim.expires + 2 * HOUR), "bob", after=third))) == []
 
 
+@pytest.mark.parametrize(
+    ("session", "key", "let_in"),
+    [("bob", "bob", True), ("alice", "alice", True), ("mallory", "mallory", False), ("alice", "mallory", False)],
+)
+def test_what_was_given_is_not_for_a_third(server: Server, session: str, key: str, let_in: bool) -> None:  # noqa: FBT001
+    claim, first = server.held()
+    given = claim._replace(session=Session("bob"))
+    second = server.write(given, "alice", after=first)
+    assert server.push(at(given, second)) == []
+    third = given.until(claim.expires + HOUR)._replace(session=Session(session))
+    said = [] if let_in else ["it was given to bob, who has not gone on with it"]
+    assert server.push(at(given, server.write(third, key, after=second))) == said
+
+
+@pytest.mark.parametrize(("by", "let_in"), [("bob", True), ("mallory", False)])
+def test_what_was_given_is_released_by_whom_it_was_given_to(server: Server, by: str, let_in: bool) -> None:  # noqa: FBT001
+    claim, first = server.held()
+    given = claim._replace(session=Session("bob"))
+    second = server.write(given, "alice", after=first)
+    assert server.push(at(given, second)) == []
+    record = {released_ref(claim.id): server.record(given, second, by)}
+    assert server.push(at(given, None), record) == ([] if let_in else ["bob holds it, by another key"])
+
+
+WHOSE: Final = "whose it is can't be told on this server, which can't check its signature"
+
+
+@pytest.mark.parametrize("key", ["mallory", "alice-openpgp", "carol"])
+def test_whose_can_t_be_told_is_not_anybody_s(server: Server, key: str) -> None:
+    """It was there before the wall. A maintainer breaks it, or its lease runs out."""
+    claim = server.world.claim("src", "alice")
+    oid = server.world.stand(claim, key="unknown-openpgp")
+    longer = claim.until(claim.expires + HOUR)
+    assert server.push(at(claim, server.write(longer, key, after=oid))) == [WHOSE]
+    assert WHOSE in server.push(at(claim, None), {released_ref(claim.id): server.record(claim, oid, key)})
+    if key != "carol":
+        said = server.push(at(claim, None), {broken_ref(claim.id): server.breaking(claim, oid, key)})
+        assert "only maintainers break claims here" in said
+    assert server.push(at(claim, None), {broken_ref(claim.id): server.breaking(claim, oid, "carol")}) == []
+    server.world.stand(claim, key="unknown-openpgp")
+    server.world.clock.time = claim.lapses()
+    assert server.push(at(claim, None)) == []
+
+
 # What begins, and what ended.
 
 

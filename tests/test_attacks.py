@@ -864,3 +864,29 @@ def test_a_step_by_a_key_nobody_has_steals_nothing(scene: Scene) -> None:
     step = scene.mallory.commit(text, scene.held, signature=BOGUS)
     accepted(scene.mallory.push({SRC: step, TASK: step}))
     scene.alice.claim("take", "src")
+
+
+def test_a_key_that_is_not_known_makes_a_claim_nobody_s(scene: Scene) -> None:
+    """Alice signs with an openpgp key that the server misses; the claim was there before the wall."""
+    docs = "refs/claims/path/docs"
+    text = message("path:docs", Session="alice")
+    claim = scene.mallory.commit(text, signature=BOGUS)
+    before_the_wall(scene, {docs: claim})
+    refused_push(scene, {docs: None}, "alice holds docs")
+    said = fields(scene.attacked, claim)
+    ended = f"refs/gitclaim/released/{said['Claim']}"
+    refused_push(scene, {docs: None, ended: scene.mallory.released(claim)}, "whose it is can't be told")
+    step = scene.mallory.commit(text.replace(b"Session: alice", b"Session: mallory"), claim)
+    refused_push(scene, {docs: step}, "whose it is can't be told")
+    broken = f"refs/gitclaim/broken/{said['Claim']}"
+    accepted(scene.maintainer.push({docs: None, broken: scene.maintainer.broken(claim)}))
+
+
+def test_what_was_given_is_not_for_a_third(scene: Scene) -> None:
+    scene.alice.claim("give", "--to", "bob", "src")
+    scene.attacked.git("fetch", "--quiet", "origin", "+refs/claims/*:refs/seen/*")
+    said = fields(scene.attacked, scene.held)
+    text = message("path:src", "task:7", Claim=scene.id, Session="mallory", Taken=said["Taken"])
+    step = scene.mallory.commit(text, scene.held)
+    refused_push(scene, {SRC: step, TASK: step}, "it was given to bob, who has not gone on with it")
+    scene.attacked.claim("renew", session="bob")

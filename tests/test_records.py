@@ -29,7 +29,7 @@ from gitclaim.record import (
     parse_released,
     released_ref,
 )
-from gitclaim.registry import Found, Holding, Registry, Standing
+from gitclaim.registry import Found, Holder, Holding, Registry, Standing
 from gitclaim.sweep import RECORDS_KEPT, sweep
 from tests.kit.memory import (
     HOUR,
@@ -475,14 +475,72 @@ def test_a_claim_that_was_given_is_its_new_holder_s_from_their_first_renewal_on(
 
 
 def test_a_claim_that_was_given_can_be_given_on(world: World, alice: Registry, bob: Registry) -> None:
+    """Once it is bound to a key of who gives it on: by another key than the giver's that would look like theft."""
     taken(alice)
     give(alice, (), Session("bob"))
     bob.store.sync()
+    before = dict(world.refs.refs)
+    with pytest.raises(GitclaimError, match="has not gone on with it yet") as caught:
+        give(bob, (), Session("dora"))
+    assert caught.value.hint == "gitclaim renew, and then again"
+    assert world.refs.refs == before
+    renew(bob, (), HOUR)
     give(bob, (), Session("dora"))
     dora = world.session("dora")
     dora.store.sync()
     (renewed,) = renew(dora, (), HOUR).holdings
-    assert dora.holder(renewed.oid) == ("dora", True)
+    assert dora.holder(renewed.oid) == Holder("dora", sound=True, bound=True)
+    assert standing(world) == {Standing.LIVE}
+
+
+def test_sessions_with_one_key_give_a_claim_on_at_once(world: World) -> None:
+    """The key that gave it may still say to whom."""
+    alice, bob = (world.session(name, key="anna") for name in ("alice", "bob"))
+    taken(alice)
+    give(alice, (), Session("bob"))
+    bob.store.sync()
+    (given,) = give(bob, (), Session("dora")).holdings
+    assert bob.holder(given.oid) == Holder("", sound=True, bound=False)
+    assert standing(world) == {Standing.LIVE}
+
+
+@pytest.mark.parametrize(
+    ("session", "key", "standing_"),
+    [
+        ("mallory", "mallory", Standing.UNTRUSTED),
+        ("alice", "mallory", Standing.UNTRUSTED),
+        ("mallory", "unknown-openpgp", Standing.UNTRUSTED),
+        ("bob", "mallory", Standing.LIVE),
+        ("alice", "alice", Standing.LIVE),
+    ],
+)
+def test_what_was_given_is_gone_on_with_in_the_name_it_was_given_to(
+    world: World, alice: Registry, session: str, key: str, standing_: Standing
+) -> None:
+    """A name is all that is known of them until then; its giver may take it back."""
+    taken(alice)
+    (given,) = give(alice, (), Session("bob")).holdings
+    stolen(world, given, session=session, key=key)
+    assert standing(world) == {standing_}
+
+
+def test_what_was_given_is_released_in_the_name_it_was_given_to(world: World, alice: Registry) -> None:
+    taken(alice)
+    (given,) = give(alice, (), Session("bob")).holdings
+    ref = released_ref(given.claim.id)
+    written(world, released_text(given, by="mallory"), parent=given.oid, key="mallory", ref=ref)
+    assert standing(world) == {Standing.LIVE}
+    written(world, released_text(given, by="bob"), parent=given.oid, key="bob", ref=ref)
+    assert standing(world) == {Standing.UNTRUSTED}
+
+
+def test_what_can_t_be_told_is_nobody_s_to_release(world: World) -> None:
+    """Whose it is, not whether it is bound."""
+    unknown = taken(clone(world, "alice", "unknown-ssh"))
+    onlooker = world.session("onlooker")
+    assert onlooker.holder(unknown.oid) == Holder("", sound=True, bound=True)
+    text = released_text(unknown)
+    written(world, text, parent=unknown.oid, key="mallory", ref=released_ref(unknown.claim.id))
     assert standing(world) == {Standing.LIVE}
 
 
