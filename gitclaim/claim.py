@@ -37,6 +37,7 @@ _HEADER: Final = re.compile(
     rb"committer [^\n]* (?P<date>[0-9]{1,12}) [-+][0-9]{4}"
     rb"(?:\n(?P<signature>gpgsig(?:-sha256)? [^\n]*)|\n[^\n]*)*".replace(b"OID", rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 )
+_SIGNATURE: Final = re.compile(rb"\ngpgsig(?:-sha256)? [^\n]*(?:\n [^\n]*)*")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _GLOB: Final = re.compile(r":\((?:[a-z]+,)*glob(?:,[a-z]+)*\)")
 """What is glob for sure: an attribute may have that name, and anybody may give it."""
@@ -280,6 +281,15 @@ def parse_commit(raw: bytes) -> Commit:
         raise MalformedError("the message is not UTF-8") from None
     except ValueError as error:
         raise MalformedError(str(error)) from None
+
+
+def signed_part(raw: bytes) -> bytes:
+    """A commit without its signatures, which is what they are made over: whoever has it can dress it up in other bytes.
+
+    git leaves out the headers of both its hashes, whichever it checks (commit.c, parse_signed_commit).
+    """
+    head, end, body = raw.partition(b"\n\n")
+    return _SIGNATURE.sub(b"", head) + end + body
 
 
 def renewal(claim: Claim, now: datetime, ttl: timedelta) -> Claim:

@@ -16,6 +16,7 @@ from gitclaim.claim import (
     parse_claim,
     parse_commit,
     show_time,
+    signed_part,
     whole_seconds,
 )
 from gitclaim.clock import Clock
@@ -399,25 +400,48 @@ class Registry(NamedTuple):
             if one.claim is None:
                 continue
             refs = (released_ref(one.claim.id), broken_ref(one.claim.id))
-            note = next(filter(None, (self._ended(oid, records[ref]) for ref in refs if ref in records)), "")
+            said = (self._ended(oid, one.claim.id, records[ref]) for ref in refs if ref in records)
+            note = next(filter(None, said), "")
             if not note and one.parents and not self.holder(oid).sound:
                 note = "another key than its holder's went on with it"
             if note:
                 notes[oid] = note
         return notes
 
-    def _ended(self, oid: Oid, at: Oid) -> str:
+    def _is_ended(self, oid: Oid, claim: ClaimId, last: Oid) -> bool:
+        """Whether an object of a claim ended with the step a record names, the last one.
+
+        That step did and all before it, in whatever bytes: a signature is no part of what is signed. So did all others
+        of the key that held the claim then, which may have been pushed back, or lost, before the last one was written.
+        """
+        life = self.life(last)
+        if not life or life[0].claim.id != claim:
+            return False
+        steps = [step.oid for step in life]
+        if oid in steps:
+            return True
+        if last in self.objects.lineage(oid):
+            return False
+        contents = self.objects.read([oid, *steps])
+        parts = {signed_part(content) for one in steps if isinstance(content := contents[one], bytes)}
+        if isinstance(content := contents[oid], bytes) and signed_part(content) in parts:
+            return True
+        holder = self.holder(last)
+        return holder.sound and bool(holder.key) and self.holder(oid).key == holder.key
+
+    def _ended(self, oid: Oid, claim: ClaimId, at: Oid) -> str:
         """What a record says about an object that stands there although its claim ended; empty if it proves nothing."""
         content = self.objects.read([at])[at]
         record: Released | Broken | None = None
         with suppress(MalformedError):
             commit = parse_commit(content) if isinstance(content, bytes) else None
             record = (parse_released(commit.message) or parse_broken(commit.message)) if commit else None
-        lineage = self.objects.lineage(at)[1:]
-        if record is None or lineage[:1] != [record.oid] or oid not in lineage:
+        if record is None or self.objects.lineage(at)[1:2] != [record.oid]:
             return ""
         signed = self.verifier.verify([at])[at]
         if signed.signature is not Signature.GOOD or not signed.trusted:
+            return ""
+        if not self._is_ended(oid, claim, record.oid):
             return ""
         if isinstance(record, Broken):
             return f"{record.by} broke it: {printable(record.reason)[:100]}"

@@ -890,3 +890,16 @@ def test_what_was_given_is_not_for_a_third(scene: Scene) -> None:
     step = scene.mallory.commit(text, scene.held)
     refused_push(scene, {SRC: step, TASK: step}, "it was given to bob, who has not gone on with it")
     scene.attacked.claim("renew", session="bob")
+
+
+def test_a_released_claim_in_other_bytes_is_released(scene: Scene) -> None:
+    """The signature is no part of what is signed: with another header it is another object, and as good."""
+    scene.plain()
+    held = scene.held
+    scene.alice.claim("release", "--all")
+    head, _, text = (scene.attacked.git("cat-file", "commit", held) + "\n").partition("\n\n")
+    other = raw_object(scene.attacked, "commit", f"{head}\ngpgsig-sha256 x\n\n{text}".encode())
+    accepted(scene.mallory.push({SRC: other, TASK: other}))
+    (found,) = scene.attacked.claim("show", "src", "--json").json["claims"]
+    assert (found["signature"], found["standing"]) == ("good", "untrusted")
+    scene.attacked.claim("take", "src", session="bob")

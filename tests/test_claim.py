@@ -28,6 +28,7 @@ from gitclaim.claim import (
     purpose_text,
     renewal,
     show_time,
+    signed_part,
 )
 from gitclaim.errors import UsageError
 from gitclaim.names import ClaimId, Oid, Session, is_printable
@@ -525,3 +526,13 @@ def test_git_reads_the_trailers_as_we_do(repo: Repo) -> None:
         # git cuts spaces at the end, and so do we when we read.
         ours = [line.rstrip(" ") for line in message.rstrip("\n").split("\n\n")[-1].split("\n")]
         assert [line.rstrip(" ") for line in block.split("\n")] == ours
+
+
+def test_what_is_signed_is_a_commit_without_its_signatures() -> None:
+    """Those of both of git's hashes, with all their lines; and nothing of the text that looks like one."""
+    bare = header(more="encoding x\n")
+    head, _, text = bare.partition(b"\n\n")
+    for more in (b"\ngpgsig a\n b\n  c", b"\ngpgsig-sha256 a", b"\ngpgsig a\n b\ngpgsig-sha256 c\n d\ngpgsig e"):
+        assert signed_part(head + more + b"\n\n" + text) == bare
+    other = head + b"\ngpgsign a\n\n" + text + b"\ngpgsig a\n"
+    assert signed_part(other) == other

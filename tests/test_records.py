@@ -245,6 +245,63 @@ def test_what_was_written_after_what_a_record_names_is_not_ended_by_it(
     assert standing(world) == {Standing.LIVE}
 
 
+def dressed_up(world: World, holding: Holding) -> Holding:
+    """The same, in other bytes: a signature is no part of what is signed."""
+    content = world.contents[holding.oid]
+    assert isinstance(content, bytes)
+    head, _, message = content.partition(b"\n\n")
+    oid = MemoryObjects(world.contents, "").add(head + b"\ngpgsig-sha256 x\n and more\n\n" + message)
+    return Holding(holding.claim, oid)
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_what_ended_is_worth_nothing_in_other_bytes(world: World, alice: Registry, bob: Registry, broken: bool) -> None:  # noqa: FBT001
+    """Each step of it: taken, given, renewed by who it was given to."""
+    first = taken(alice)
+    (second,) = give(alice, (), Session("bob")).holdings
+    bob.store.sync()
+    world.clock.time += MINUTE
+    (third,) = renew(bob, (), HOUR).holdings
+    for step in (first, second, third):
+        push_back(world, dressed_up(world, step))
+        assert standing(world) == {Standing.LIVE}
+    push_back(world, third)
+    if broken:
+        break_claims(alice, resources("src"), "went home")
+    else:
+        release(bob, ())
+    for step in (first, second, third):
+        push_back(world, dressed_up(world, step))
+        assert standing(world) == {Standing.UNTRUSTED}
+
+
+def test_a_step_that_was_pushed_back_and_gone_on_from_ends_with_the_claim(world: World, alice: Registry) -> None:
+    """The step in between, with its longer lease, is none that the record follows."""
+    first = taken(alice)
+    world.clock.time += MINUTE
+    (second,) = renew(alice, (), 8 * HOUR).holdings
+    push_back(world, first)
+    world.clock.time += MINUTE
+    (third,) = renew(world.session("alice"), (), HOUR).holdings
+    assert second.oid not in alice.objects.lineage(third.oid)
+    release(world.session("alice"), ())
+    push_back(world, second)
+    assert standing(world) == {Standing.UNTRUSTED}
+
+
+def test_what_another_holder_has_is_not_ended_by_a_fork_of_it(world: World, alice: Registry, bob: Registry) -> None:
+    """Mallory goes on with what bob was given, in bob's name, beside what bob has made of it; and releases that."""
+    taken(alice)
+    (given,) = give(alice, (), Session("bob")).holdings
+    bob.store.sync()
+    (renewed,) = renew(bob, (), HOUR).holdings
+    fork = stolen(world, given, session="bob")
+    push_back(world, renewed)
+    text = released_text(fork, by="bob")
+    written(world, text, parent=fork.oid, key="mallory", ref=released_ref(fork.claim.id))
+    assert standing(world) == {Standing.LIVE}
+
+
 # Records that prove nothing.
 
 FORGERIES: Final[Mapping[str, tuple[str, bool, Callable[[Holding], str]]]] = {

@@ -309,7 +309,8 @@ def _verdict(raw: bytes | str) -> Verdict:
         return Verdict(Signature.UNKNOWN)
     head, _, message = raw.decode("utf-8", "surrogateescape").partition("\n\n")
     head, signed, line = head.partition("gpgsig ")
-    key, _, signature = line.partition(" ")
+    # As with git, what stands behind the signature is not signed.
+    key, _, signature = line.partition("\n")[0].partition(" ")
     if not signed:
         return Verdict(Signature.BAD)
     if key.startswith("unknown"):
