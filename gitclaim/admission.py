@@ -4,10 +4,10 @@ What a push says stands at a ref has to stand there, and git compares it once mo
 push in between changes nothing about the judgement.
 """
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from string import ascii_lowercase
 from typing import Final, NamedTuple
 
 from gitclaim.change import Update
@@ -30,14 +30,19 @@ TOLERANCE: Final = timedelta(seconds=10)
 
 _LOOKED_AT: Final = 50
 """Signatures on claims of others that are checked for one push."""
-_EVERYTHING: Final = re.compile(r"(?::/|:\([^)]*\))?[*?./]*")
-_ALL_BUT: Final = re.compile(r":/?[!^]|:\([^)]*exclude")
-"""Patterns, as git reads them: those that match every file, and those that match every file but some."""
+_DEEPEST: Final = 6
+"""Directories and a file in the made-up paths that patterns are tried on."""
+_MUCH: Final = 4
+"""A pattern that matches one in so many paths of a depth is about no file in particular."""
 _UNTOLD: Final = (
     "whose it is can't be told on this server, which can't check its signature",
     "a maintainer breaks it: gitclaim break --reason; or take it anew once it has lapsed",
 )
 _DEAD: Final = frozenset({Standing.EXPIRED, Standing.VOID, Standing.FORMING, Standing.UNTRUSTED, Standing.MALFORMED})
+
+
+Matches = Callable[[Sequence[str], Sequence[str]], set[str]]
+"""Asks git which of some paths, which need not exist, match any of some pathspecs, the excluded ones left out."""
 
 
 class Refusal(NamedTuple):
@@ -59,13 +64,16 @@ def is_ours(ref: str) -> bool:
     return f"{ref}/".startswith(("refs/claims/", "refs/gitclaim/"))
 
 
-def admit(registry: Registry, updates: Sequence[Update], trust: Trust) -> list[Refusal]:
+def admit(
+    registry: Registry, updates: Sequence[Update], trust: Trust, matches: Matches = lambda paths, _: set(paths)
+) -> list[Refusal]:
     """Judge the claims and records of a push; what is not refused may come in.
 
     Args:
         registry: where claims stand, as the server sees it before the push.
         updates: what is pushed to refs of claims and records.
         trust: what was decided about claims.
+        matches: asks git about patterns; without it, any pattern may stand for everything.
     """
     if len(updates) > MOST_REFS:
         return [Refusal(updates[0].ref, f"{len(updates)} refs of claims in one push; at most {MOST_REFS}")]
@@ -86,7 +94,7 @@ def admit(registry: Registry, updates: Sequence[Update], trust: Trust) -> list[R
     stale = [ref for ref, update in named if there.get(ref) != update.old]
     if stale:
         return [Refusal(stale[0], "it changed meanwhile", "look again: gitclaim list")]
-    return _Admission(registry, dict(named), trust).judge()
+    return _Admission(registry, dict(named), trust, matches).judge()
 
 
 class _Admission:
@@ -96,11 +104,13 @@ class _Admission:
         registry: where claims stand before it.
         updates: what it does to refs of claims and records.
         trust: what was decided about claims.
+        matches: asks git about patterns.
     """
 
-    def __init__(self, registry: Registry, updates: Mapping[RefName, Update], trust: Trust) -> None:
+    def __init__(self, registry: Registry, updates: Mapping[RefName, Update], trust: Trust, matches: Matches) -> None:
         self.registry = registry
         self.trust = trust
+        self.matches = matches
         self.now = registry.clock.now()
         self.updates = updates
         self.claims = {ref: update for ref, update in updates.items() if _is_claim(ref)}
@@ -142,7 +152,7 @@ class _Admission:
             return
         yield from self._signature(oid)
         yield from self._times(commit, claim)
-        if _is_whole(claim) and self.trust.whole is not Whole.ANYONE and not self._is_maintainer(oid):
+        if self.trust.whole is not Whole.ANYONE and not self._is_maintainer(oid) and self._is_whole(claim):
             hint = "claim the directories that are needed; `whole: anyone` in .gitclaim.yaml allows it to all"
             yield "only maintainers may claim the whole repository here", hint
         olds = {old for ref in refs if (old := self.updates[ref].old)}
@@ -152,6 +162,14 @@ class _Admission:
         else:
             yield from self._beginning(commit, claim)
         yield from self._in_the_way(refs, but=claim.id)
+
+    def _is_whole(self, claim: Claim) -> bool:
+        """Whether a claim holds the whole repository: its root, or by its patterns files of whatever name."""
+        if PATHS in claim.refs or not claim.patterns:
+            return PATHS in claim.refs
+        groups = list(_made_up())
+        matched = self.matches([path for group in groups for path in group], claim.patterns)
+        return any(len(matched.intersection(group)) * _MUCH >= len(group) for group in groups)
 
     def _signature(self, oid: Oid) -> Iterator[tuple[str, str]]:
         verdict = self.verdicts[oid]
@@ -331,10 +349,24 @@ def _is_claim(ref: RefName) -> bool:
     return is_above(CLAIMS, ref) or is_above(PATTERNS, ref)
 
 
-def _is_whole(claim: Claim) -> bool:
-    """Whether a claim holds the whole repository: its root, or all files by a pattern that says no more than that."""
-    everything = any(map(_EVERYTHING.fullmatch, claim.patterns))
-    return PATHS in claim.refs or everything or bool(claim.patterns and all(map(_ALL_BUT.match, claim.patterns)))
+def _made_up() -> Iterator[list[str]]:
+    """Paths nobody has, in lists of one depth and kind: a pattern that matches many of them asks for no name.
+
+    No two of a list begin or end with the same letter, so that one letter alone is a name.
+    """
+    # Imported late: only who claims by pattern is asked. What is drawn must not be known: a pattern could leave it out.
+    from random import SystemRandom  # noqa: PLC0415
+
+    draw = SystemRandom()
+
+    def words() -> list[str]:
+        ends = zip(draw.sample(ascii_lowercase, 26), draw.sample(ascii_lowercase, 26), strict=True)
+        return [first + "".join(draw.choices(ascii_lowercase, k=draw.randint(2, 8))) + last for first, last in ends]
+
+    for depth in range(1, _DEEPEST + 1):
+        plain = ["/".join(parts) for parts in zip(*(words() for _ in range(depth)), strict=True)]
+        dotted = [f"{path}.{word[-3:]}" for path, word in zip(plain, words(), strict=True)]
+        yield from (plain, dotted, [path.upper() for path in dotted])
 
 
 def _is_part(claim: Claim, whole: Claim) -> bool:

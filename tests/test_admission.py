@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Final
 
 import pytest
@@ -48,9 +49,15 @@ class Server:
 
     world: World = field(default_factory=World)
     trust: Trust = TRUST
+    asked: list[tuple[str, ...]] = field(default_factory=list)
 
     def refusals(self, updates: Iterable[Update]) -> list[Refusal]:
-        return admit(self.world.server(self.trust), list(updates), self.trust)
+        return admit(self.world.server(self.trust), list(updates), self.trust, self.matches)
+
+    def matches(self, paths: Sequence[str], patterns: Sequence[str]) -> set[str]:
+        """What git would say, as far as a test needs it."""
+        self.asked.append(tuple(patterns))
+        return {path for path in paths for pattern in patterns if fnmatchcase(path, pattern)}
 
     def updates(self, moves: Moves) -> list[Update]:
         """What git tells of a push that knows what stands there."""
@@ -398,6 +405,46 @@ def test_a_pattern_that_matches_everything_or_all_but_some_is_the_whole_reposito
     claim = server.world.claim("docs", "alice")._replace(patterns=patterns)
     said = ["only maintainers may claim the whole repository here"] if whole else []
     assert server.push(at(claim, server.write(claim))) == said
+WHOLE: Final = ["only maintainers may claim the whole repository here"]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "said"),
+    [
+        (["*.sql", "docs/*"], []),
+        (["[ab]*", "*[yz]"], []),
+        (["*"], WHOLE),
+        (["*.sql", "*.[a-z]*"], WHOLE),
+        (["[A-Z]*"], WHOLE),
+        (["[a-i]*"], WHOLE),
+        (["[a-c]*", "[d-f]*", "[g-i]*"], WHOLE),
+        (["*/*/*/*/*/*"], WHOLE),
+    ],
+)
+def test_a_pattern_that_asks_for_no_name_is_for_the_whole_repository(
+    server: Server, patterns: list[str], said: list[str]
+) -> None:
+    for _ in range(20):
+        claim = server.world.claim("docs", "alice")._replace(patterns=tuple(patterns))
+        assert server.push(at(claim, server.write(claim))) == said
+        server.world.refs.refs.clear()
+
+
+def test_git_is_asked_about_patterns_only_where_that_matters(server: Server) -> None:
+    plain = server.world.claim("docs", "alice")
+    carols = server.world.claim("lib", "carol")._replace(patterns=("*",))
+    for claim in (plain, carols):
+        assert server.push(at(claim, server.write(claim))) == []
+    server.trust = TRUST._replace(whole=Whole.ANYONE)
+    anyones = server.world.claim("src", "alice")._replace(patterns=("*",))
+    assert server.push(at(anyones, server.write(anyones))) == []
+    assert server.asked == []
+
+
+def test_where_git_can_t_be_asked_any_pattern_may_be_for_everything(server: Server) -> None:
+    claim = server.world.claim("docs", "alice")._replace(patterns=("*.sql",))
+    updates = server.updates(at(claim, server.write(claim)))
+    assert [one.message for one in admit(server.world.server(), updates, TRUST)] == WHOLE
 
 
 def test_a_maintainer_s_name_makes_no_maintainer(server: Server) -> None:
