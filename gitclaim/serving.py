@@ -1,11 +1,12 @@
 """Opens a repository that receives a push, as its server sees it: nothing is written into it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Self
 
 from gitclaim import git as questions
 from gitclaim.change import Branches
 from gitclaim.deciding import Decision
+from gitclaim.errors import GitclaimError
 from gitclaim.identity import Identity
 from gitclaim.ledger import NoLedger
 from gitclaim.mirror import EMBEDDED
@@ -28,6 +29,8 @@ from gitclaim.touched import Touched
 from gitclaim.trust import Trust
 from gitclaim.workspace import Surroundings, Workspace, found_around, open_git
 
+_LONGEST: Final = 4096
+"""Characters of a pattern: a hundred of them fit on a command line."""
 _DEFAULT: Final = "the server's default branch"
 _MOST: Final = 1 << 28
 """Bytes of one answer of git's that are read: strangers decide how long it is."""
@@ -116,3 +119,24 @@ class Server(NamedTuple):
         """The certificate of the push, empty if it has none (git-receive-pack(1), "GIT_PUSH_CERT")."""
         name = environ.get("GIT_PUSH_CERT", "")
         return self.workspace.git.run("cat-file", "blob", Oid(name)).text if name.strip("0") else ""
+
+    def matches(self, paths: Sequence[str], patterns: Sequence[str]) -> set[str]:
+        """Those of the paths that match the patterns.
+
+        Args:
+            paths: names of files, which need not exist.
+            patterns: pathspecs, as claims have them.
+
+        Raises:
+            GitclaimError: git can't read one of them.
+        """
+        if any("\0" in pattern or len(pattern) > _LONGEST for pattern in patterns):
+            raise GitclaimError("a pattern that git can't read")
+        git, state, oid = self.workspace.git, self.workspace.state, self.workspace.place.empty_tree
+        state.make()
+        env = {"GIT_INDEX_FILE": state.at("made-up")}
+        # Nobody looks for what an index names.
+        listed = "".join(f"100644 {oid}\t{path}\0" for path in paths)
+        git.run("update-index", "-z", "--index-info", stdin=listed.encode(), env=env)
+        done = git.run("ls-files", "-z", "--", *map(questions.pathspec, patterns), env=env)
+        return {path for path in done.text.split("\0") if path}

@@ -330,14 +330,6 @@ def test_the_whole_repository_is_claimed_by_maintainers_alone(scene: Scene) -> N
     accepted(scene.mallory.push({"refs/claims/path": scene.maintainer.claim("path:.")}))
 
 
-@pytest.mark.parametrize("pattern", ["*", "**/*", ".", ":/", ":(glob)**", ":!docs"])
-def test_nor_by_a_pattern(scene: Scene, pattern: str) -> None:
-    name = new_id()
-    claim = scene.mallory.claim("path:docs", Claim=name, Pattern=pattern)
-    attack = {"refs/claims/path/docs": claim, f"refs/gitclaim/pattern/{name}": claim}
-    refused(scene, lambda: scene.mallory.push(attack), "only maintainers may claim the whole repository")
-
-
 @pytest.mark.parametrize(("name", "words"), [("src/a", "it overlaps what stands at"), ("src", HELD_BY_ALICE)])
 def test_what_is_held_is_not_claimed_again(scene: Scene, name: str, words: str) -> None:
     claim = scene.mallory.claim(f"path:{name}")
@@ -770,9 +762,9 @@ PATTERN: Final = "refs/gitclaim/pattern"
 
 
 def by_pattern(scene: Scene, *patterns: str) -> dict[str, str | None]:
-    """A claim of mallory's on docs, and on all that matches; where it belongs."""
+    """A claim of mallory's on docs, and on all that matches, taken after alice's; where it belongs."""
     name = new_id()
-    text = message("path:docs", Claim=name, Pattern="PATTERN")
+    text = message("path:docs", Claim=name, Taken=moment(timedelta(seconds=5)), Pattern="PATTERN")
     lines = "\n".join(f"Pattern: {pattern}" for pattern in patterns)
     claim = scene.mallory.commit(text.replace(b"Pattern: PATTERN", lines.encode()))
     return {"refs/claims/path/docs": claim, f"{PATTERN}/{name}": claim}
@@ -903,3 +895,51 @@ def test_a_released_claim_in_other_bytes_is_released(scene: Scene) -> None:
     (found,) = scene.attacked.claim("show", "src", "--json").json["claims"]
     assert (found["signature"], found["standing"]) == ("good", "untrusted")
     scene.attacked.claim("take", "src", session="bob")
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [
+        # What the rule of old knew.
+        ["*"],
+        ["**/*"],
+        ["."],
+        [":/"],
+        [":(glob)**"],
+        [":!docs"],
+        [":!docs", ":!a"],
+        ["*.*"],
+        # The same in other words.
+        ["**/?*/**"],
+        ["**/[!/]*"],
+        ["**/[!0]*"],
+        ["**/*[a-z]"],
+        ["x/../*"],
+        [":(top,icase)[a-z.]*"],
+        [":(top,glob)*/*/*"],
+        [":(icase)*[A-Z]"],
+        # Among others.
+        ["[a-i]*", "[j-z]*/**"],
+        ["*.sql", ":(exclude)x", "**"],
+        ["x", '"\\\\*"', "*"],
+    ],
+    ids=str,
+)
+def test_nobody_claims_the_whole_repository_by_a_pattern(scene: Scene, patterns: list[str]) -> None:
+    """In whatever words: what matches names that nobody has holds whatever comes."""
+    refused_push(scene, by_pattern(scene, *patterns), "only maintainers may claim the whole repository")
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [["docs/**"], ["**/*.sql", "*.py"], ["**/test_*"], ["s*"], ["*", ":!*"], ["Makefile"]],
+    ids=str,
+)
+def test_a_pattern_that_asks_for_a_name_is_anybody_s(scene: Scene, patterns: list[str]) -> None:
+    accepted(scene.mallory.push(by_pattern(scene, *patterns)))
+
+
+@pytest.mark.parametrize("pattern", [":(bogus)x", "../*", "/etc/x", "x" * 5000, '"a\\000b"'])
+def test_a_pattern_git_can_t_read_is_refused(scene: Scene, pattern: str) -> None:
+    """Nobody's gitclaim writes one: it asks git what matches before it takes that."""
+    refused_push(scene, by_pattern(scene, "docs/*", pattern))

@@ -81,7 +81,7 @@ def _judged(server: Server, updates: Sequence[Update], environ: Mapping[str, str
     decision = server.decision()
     trust, policy = decision.trust, decision.policy
     registry = server.registry(trust)
-    refusals = admit(registry, [update for update in updates if is_ours(update.ref)], trust)
+    refusals = admit(registry, [update for update in updates if is_ours(update.ref)], trust, server.matches)
     # One that breaks the rules of claims is not looked at any further: it would only take time.
     if refusals:
         return refusals
