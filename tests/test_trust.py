@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitclaim.trust import Trust, TrustMode, fingerprint
-from tests.kit.repos import Clones, Repo, run
+from tests.kit.repos import Clones, Repo, make_repo, run
 
 
 def decide(repo: Repo, text: str, **files: str) -> None:
@@ -244,3 +244,29 @@ def test_what_is_no_fingerprint_is_refused(text: str) -> None:
 def test_maintainers_are_known() -> None:
     trust = Trust(TrustMode.KNOWN, keys=frozenset({"a"}), maintainers=frozenset({"b"}))
     assert [trust.trusts(key, vouched=True) for key in "abc"] == [True, True, False]
+
+
+def test_who_can_t_tell_which_branch_decides_is_told_how_to(tmp_path: Path, clones: Clones) -> None:
+    """A clone that was not made by git clone, and a default branch whose name git does not guess."""
+    key = key_of(clones.alice)
+    clones.alice.git("push", "--quiet", "origin", "main:trunk")
+    clones.remote.git("symbolic-ref", "HEAD", "refs/heads/trunk")
+    clones.alice.git("push", "--quiet", "origin", ":main")
+    clones.alice.git("fetch", "--quiet", "--prune")
+    clones.alice.git("remote", "set-head", "origin", "--auto")
+    (clones.alice.path / ".gitclaim.yaml").write_text(f"trust: known\nkeys: ['{key}']\n")
+    clones.alice.git("add", ".gitclaim.yaml")
+    clones.alice.git("commit", "--quiet", "--message", "decide")
+    clones.alice.git("push", "--quiet", "origin", "HEAD:trunk")
+    carl = make_repo(tmp_path / "carl", session="carl")
+    assert "hint:" not in carl.claim("trust").stdout, "it keeps its claims itself"
+    carl.git("remote", "add", "origin", clones.remote.path.as_uri())
+    carl.git("fetch", "--quiet", "origin")
+    said = carl.claim("trust").stdout
+    assert said.startswith("trust: any (no branch)")
+    way = said.splitlines()[-1]
+    assert way == "hint: which branch of origin decides is not known here: git remote set-head origin --auto"
+    carl.git(*way.rpartition(": git ")[2].split())
+    said = carl.claim("trust").stdout
+    assert said.startswith("trust: known (refs/remotes/origin/HEAD)")
+    assert "hint:" not in said

@@ -1,5 +1,7 @@
 """`gitclaim trust`."""
 
+from shlex import quote
+
 import click
 
 from gitclaim.cli.door import Answer, Door, answers, example
@@ -51,6 +53,7 @@ def command(*, door: Door, keys: tuple[str, ...], forget: bool) -> Answer:
     }
     lines = [f"{'forgotten' if forget else 'trusted'}: {key}" for key in dict.fromkeys(found)]
     lines += _lines(trust, own, workspace.trusted_keys(), counts=counts)
+    lines += _unread(workspace)
     return Answer("trust", fields, "\n".join(lines))
 
 
@@ -61,6 +64,15 @@ def _lines(trust: Trust, own: str | None, local: list[str], *, counts: bool) -> 
     lines += [f"  maintainer  {key}" for key in sorted(trust.maintainers)]
     lines += [f"  this clone  {key}" for key in local]
     return lines
+
+
+def _unread(workspace: Workspace) -> list[str]:
+    """What to do where nothing tells which branch of a remote is the one that decides."""
+    target = workspace.settings.target
+    if target.embedded or f"remote.{target.name}.url" not in workspace.config or workspace.default_branch():
+        return []
+    name = quote(target.name)
+    return [f"hint: which branch of {name} decides is not known here: git remote set-head {name} --auto"]
 
 
 def _keys(text: str, registry: Registry) -> list[str]:
