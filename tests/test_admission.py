@@ -405,6 +405,8 @@ def test_a_pattern_that_matches_everything_or_all_but_some_is_the_whole_reposito
     claim = server.world.claim("docs", "alice")._replace(patterns=patterns)
     said = ["only maintainers may claim the whole repository here"] if whole else []
     assert server.push(at(claim, server.write(claim))) == said
+
+
 WHOLE: Final = ["only maintainers may claim the whole repository here"]
 
 

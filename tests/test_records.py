@@ -455,14 +455,14 @@ def test_a_theft_is_not_healed_by_going_on_with_it(world: World, alice: Registry
 
 def test_a_stolen_claim_is_still_bound_to_the_key_that_took_it(world: World, alice: Registry) -> None:
     thief = stolen(world, stolen(world, taken(alice)))
-    assert alice.holder(thief.oid) == ("alice", False)
+    assert alice.holder(thief.oid) == Holder("alice", sound=False)
 
 
 def test_a_step_that_nobody_can_check_takes_nothing_from_its_holder(world: World, alice: Registry) -> None:
     unknown = stolen(world, taken(alice), key="unknown")
     assert standing(world) == {Standing.LIVE}
     last = stolen(world, unknown, key="alice")
-    assert alice.holder(last.oid) == ("alice", True)
+    assert alice.holder(last.oid) == Holder("alice", sound=True)
     assert standing(world) == {Standing.LIVE}
 
 
@@ -483,7 +483,7 @@ def test_what_follows_another_claim_has_nothing_of_its_life(world: World, alice:
     before = MemoryObjects(world.contents, "alice").write(text, parent=theirs.oid, at=world.clock.now())
     claim = world.claim("docs", "mallory")
     oid = MemoryObjects(world.contents, "mallory").write(format_claim(claim), parent=before, at=world.clock.now())
-    assert alice.holder(oid) == ("mallory", True)
+    assert alice.holder(oid) == Holder("mallory", sound=True)
     assert alice.landed(before) == [landing.oid]
     assert alice.landed(oid) == []
     assert alice.worthless_from(Holding(claim, oid)) == claim.lapses()

@@ -355,6 +355,8 @@ def test_what_a_keyring_vouched_for_is_asked_again(tmp_path: Path) -> None:
         assert verifier.verify([oid])[oid] == Verdict(Signature.GOOD, MAIN_KEY, counts)
     verifier = under_gpg(repo, TrustMode.KNOWN, "BADSIG BBBBBBBBBBBBBBBB Ann")
     assert verifier.verify([oid])[oid] == Verdict(Signature.GOOD, MAIN_KEY)
+
+
 BOGUS = "-----BEGIN PGP SIGNATURE-----\n\niHUEABYKAB0WIQRn\n=abcd\n-----END PGP SIGNATURE-----"
 
 
