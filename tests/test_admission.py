@@ -304,10 +304,10 @@ def test_a_claim_dated_beyond_the_grace_is_refused(server: Server, off: timedelt
 
 def test_what_stood_there_dated_ahead_does_not_go_on(server: Server) -> None:
     """It came in before the server had a wall, and would make every other clock suspect."""
-    claim = server.world.claim("src", "alice", ago=-GRACE - SECOND)
+    claim = server.world.claim("src", "alice", ago=-GRACE / 2 - SECOND)
     oid = server.world.stand(claim, at=START)
     longer = server.write(claim.until(claim.expires + HOUR), after=oid)
-    said = ["it is dated 2026-11-21T03:02:01Z, and it is 2026-11-21T03:00:00Z here"]
+    said = ["it is dated 2026-11-21T03:01:01Z, and it is 2026-11-21T03:00:00Z here"]
     assert server.push(at(claim, longer)) == said
     server.world.clock.pass_by(seconds=1)
     assert server.push(at(claim, longer)) == []
@@ -369,41 +369,6 @@ def test_the_whole_repository_is_for_maintainers_unless_said_otherwise(
     server = Server(trust=TRUST._replace(whole=whole))
     claim = server.world.claim(".", session)
     said = [] if let_in else ["only maintainers may claim the whole repository here"]
-    assert server.push(at(claim, server.write(claim))) == said
-
-
-@pytest.mark.parametrize(
-    ("patterns", "whole"),
-    [
-        (("*",), True),
-        (("**/*",), True),
-        ((".",), True),
-        (("./",), True),
-        ((":/",), True),
-        ((":/*",), True),
-        ((":(glob)**",), True),
-        ((":(top,icase)",), True),
-        (("*.sql", "?*"), True),
-        ((":!docs",), True),
-        ((":^docs",), True),
-        ((":/!docs",), True),
-        ((":/^docs",), True),
-        ((":(exclude)docs",), True),
-        ((":(top,exclude)docs",), True),
-        ((":!docs", ":^src"), True),
-        (("*.sql",), False),
-        ((":(glob)**/*.sql",), False),
-        ((":/docs",), False),
-        (("*.sql", ":!docs"), False),
-    ],
-)
-def test_a_pattern_that_matches_everything_or_all_but_some_is_the_whole_repository(
-    server: Server,
-    patterns: tuple[str, ...],
-    whole: bool,  # noqa: FBT001
-) -> None:
-    claim = server.world.claim("docs", "alice")._replace(patterns=patterns)
-    said = ["only maintainers may claim the whole repository here"] if whole else []
     assert server.push(at(claim, server.write(claim))) == said
 
 

@@ -282,7 +282,7 @@ def moves(claim: Claim, new: Oid | None, old: Oid | None) -> list[Update]:
 
 def let_in(world: World, updates: Iterable[Update]) -> bool:
     trust = Trust(maintainers=frozenset({"carol"}))
-    return not admit(world.server(trust), list(updates), trust)
+    return not admit(world.server(trust), list(updates), trust, lambda *_: set())
 
 
 FRESH: Final = commit_bytes(format_claim(CLAIM), key="alice")

@@ -357,14 +357,6 @@ def test_a_record_of_breaking_that_nobody_signed_ends_nothing(world: World, alic
     assert standing(world) == {Standing.LIVE}
 
 
-def test_a_claim_that_nobody_can_check_is_ended_by_no_record(world: World, bob: Registry) -> None:
-    """Whose it is can't be told either, and so not who may end it."""
-    holding = taken(world.session("alice", key="unknown"))
-    break_claims(bob, resources("src"), "because")
-    push_back(world, holding)
-    assert standing(world) == {Standing.LIVE}
-
-
 def test_a_key_that_does_not_count_ends_nothing(world: World, alice: Registry, bob: Registry) -> None:
     holding = taken(alice)
     break_claims(bob, resources("src"), "because")

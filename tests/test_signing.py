@@ -343,7 +343,9 @@ def test_a_subkey_stands_for_its_main_key(tmp_path: Path) -> None:
     """Which is what is listed, and what people know."""
     repo = make_repo(tmp_path / "repo")
     oid = signed_by_gpg(repo)
-    assert under_gpg(repo, TrustMode.KNOWN, *GOOD_SIGNATURE).verify([oid])[oid] == Verdict(Signature.GOOD, MAIN_KEY)
+    assert under_gpg(repo, TrustMode.KNOWN, *GOOD_SIGNATURE).verify([oid])[oid] == Verdict(
+        Signature.GOOD, MAIN_KEY, ssh=False
+    )
 
 
 def test_what_a_keyring_vouched_for_is_asked_again(tmp_path: Path) -> None:
@@ -352,9 +354,9 @@ def test_what_a_keyring_vouched_for_is_asked_again(tmp_path: Path) -> None:
     oid = signed_by_gpg(repo)
     for word, counts in (("ULTIMATE", True), ("NEVER", False)):
         verifier = under_gpg(repo, TrustMode.ALLOWED_SIGNERS, *GOOD_SIGNATURE[:2], f"TRUST_{word} 0 pgp")
-        assert verifier.verify([oid])[oid] == Verdict(Signature.GOOD, MAIN_KEY, counts)
+        assert verifier.verify([oid])[oid] == Verdict(Signature.GOOD, MAIN_KEY, counts, ssh=False)
     verifier = under_gpg(repo, TrustMode.KNOWN, "BADSIG BBBBBBBBBBBBBBBB Ann")
-    assert verifier.verify([oid])[oid] == Verdict(Signature.GOOD, MAIN_KEY)
+    assert verifier.verify([oid])[oid] == Verdict(Signature.GOOD, MAIN_KEY, ssh=False)
 
 
 BOGUS = "-----BEGIN PGP SIGNATURE-----\n\niHUEABYKAB0WIQRn\n=abcd\n-----END PGP SIGNATURE-----"
