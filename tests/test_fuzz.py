@@ -285,6 +285,13 @@ def let_in(world: World, updates: Iterable[Update]) -> bool:
     return not admit(world.server(trust), list(updates), trust, lambda *_: set())
 
 
+def same(raw: bytes, other: bytes) -> bool:
+    """Whether both say the same: the header that holds a signature is not signed itself."""
+    with suppress(MalformedError):
+        return parse_commit(raw) == parse_commit(other)
+    return False
+
+
 FRESH: Final = commit_bytes(format_claim(CLAIM), key="alice")
 THEIRS: Final = commit_bytes(format_claim(CLAIM._replace(session=Session("mallory"))), key="mallory")
 
@@ -303,9 +310,7 @@ def test_no_altered_claim_comes_in_as_its_holder_s(raw: bytes) -> None:
     for claim in ways:
         if let_in(world, moves(claim, oid, None)):
             verdict = world.server().verifier.verify([oid])[oid]
-            # The header that holds the signature is not signed: what was signed is the same then.
-            same = parse_commit(raw) == parse_commit(FRESH)
-            assert (raw, verdict.key) == (THEIRS, "mallory") or (same and verdict.key == "alice")
+            assert (raw, verdict.key) == (THEIRS, "mallory") or (same(raw, FRESH) and verdict.key == "alice")
 
 
 @FUZZ
@@ -321,7 +326,7 @@ def test_no_altered_step_goes_on_with_a_claim(data: st.DataObject) -> None:
     raw = data.draw(altered(step, FRESH, theirs, THEIRS))
     oid = MemoryObjects(world.contents, "").add(raw)
     if oid != first:
-        assert not let_in(world, moves(CLAIM, oid, first))
+        assert not let_in(world, moves(CLAIM, oid, first)) or same(raw, step)
 
 
 @BRIEF
@@ -341,7 +346,7 @@ def test_no_altered_record_ends_a_claim(data: st.DataObject, broken: bool) -> No
     assert let_in(world, [*gone, Update(ref, MemoryObjects(world.contents, "").add(record), None)])
     raw = data.draw(altered(record, FRESH, commit_bytes(text, parent=first, key="mallory")))
     oid = MemoryObjects(world.contents, "").add(raw)
-    assert not let_in(world, [*gone, Update(ref, oid, None)])
+    assert not let_in(world, [*gone, Update(ref, oid, None)]) or same(raw, record)
 
 
 @BRIEF
