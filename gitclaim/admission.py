@@ -64,16 +64,14 @@ def is_ours(ref: str) -> bool:
     return f"{ref}/".startswith(("refs/claims/", "refs/gitclaim/"))
 
 
-def admit(
-    registry: Registry, updates: Sequence[Update], trust: Trust, matches: Matches = lambda paths, _: set(paths)
-) -> list[Refusal]:
+def admit(registry: Registry, updates: Sequence[Update], trust: Trust, matches: Matches) -> list[Refusal]:
     """Judge the claims and records of a push; what is not refused may come in.
 
     Args:
         registry: where claims stand, as the server sees it before the push.
         updates: what is pushed to refs of claims and records.
         trust: what was decided about claims.
-        matches: asks git about patterns; without it, any pattern may stand for everything.
+        matches: asks git about patterns.
     """
     if len(updates) > MOST_REFS:
         return [Refusal(updates[0].ref, f"{len(updates)} refs of claims in one push; at most {MOST_REFS}")]

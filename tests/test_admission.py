@@ -408,12 +408,6 @@ def test_git_is_asked_about_patterns_only_where_that_matters(server: Server) -> 
     assert server.asked == []
 
 
-def test_where_git_can_t_be_asked_any_pattern_may_be_for_everything(server: Server) -> None:
-    claim = server.world.claim("docs", "alice")._replace(patterns=("*.sql",))
-    updates = server.updates(at(claim, server.write(claim)))
-    assert [one.message for one in admit(server.world.server(), updates, TRUST)] == WHOLE
-
-
 def test_a_maintainer_s_name_makes_no_maintainer(server: Server) -> None:
     claim = server.world.claim(".", "carol")
     said = ["only maintainers may claim the whole repository here"]

@@ -140,6 +140,8 @@ def test_give_hands_over(clones: Clones) -> None:
     clones.alice.claim("renew", "a", code=1)
     assert clones.bob.claim("give", "a", "--to", "bob", code=1).stderr.startswith("error: bob is this session itself\n")
     assert clones.bob.claim("give", "a", "--to", "a b", code=2).stderr.startswith("error: not a session name: a b\n")
+    assert "gitclaim renew, and then again" in clones.bob.claim("give", "a", "--to", "alice", code=1).stderr
+    clones.bob.claim("renew", "a")
     given = answer(clones.bob.claim("give", "a", "--to", "alice", "--json"), "give", "given")
     assert given["claims"][0]["session"] == "alice"
 
