@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Final, TypeVar
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gitclaim.admission import admit
@@ -47,7 +47,8 @@ from tests.kit.hostile import WORDS
 from tests.kit.memory import HOUR, START, MemoryObjects, World, commit_bytes, resources
 
 T = TypeVar("T")
-FUZZ: Final = settings(deadline=None, database=None, max_examples=300)
+# A busy machine draws slowly.
+FUZZ: Final = settings(deadline=None, database=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 BRIEF: Final = settings(FUZZ, max_examples=150)
 
 OID: Final = Oid("4f0c" * 10)
