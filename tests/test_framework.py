@@ -134,6 +134,7 @@ def test_a_commit_on_what_another_session_holds_is_stopped(clones: Clones, alice
     assert_blocked(commit(replace(alice, path=tmp_path / "linked"), "held"))
 
 
+@pytest.mark.torture
 def test_a_message_nobody_wrote_stops_the_commit(alice: Repo) -> None:
     """Though it names a claim; what looks like a comment is a word where no editor was used."""
     alice.claim("take", "mine")
@@ -146,6 +147,7 @@ def test_a_message_nobody_wrote_stops_the_commit(alice: Repo) -> None:
     assert alice.try_git("commit", "--quiet", "--message", "#42 mend it").code == 0
 
 
+@pytest.mark.torture
 def test_the_index_git_hands_over_is_the_one_that_counts(clones: Clones, alice: Repo) -> None:
     """`commit PATH` and `commit --all` commit from an index of their own."""
     for name in ("held", "free"):
@@ -183,6 +185,7 @@ def test_a_push_of_what_another_session_holds_is_stopped(clones: Clones, alice: 
     assert alice.try_git("push", "--quiet", "origin", "HEAD:main").code == 0
 
 
+@pytest.mark.torture
 def test_a_branch_nobody_guards_vouches_for_nothing(clones: Clones, alice: Repo) -> None:
     """The framework takes what any branch of the remote has for known there."""
     alice.commit_file(".gitclaim.yaml", "guard: [main]\n")

@@ -648,7 +648,8 @@ def test_what_another_remote_has_does_not_vouch_for_one_with_a_shorter_name(scen
 def test_a_pattern_of_many_stars_holds_nobody_up(scene: Scene) -> None:
     (scene.alice.path / "x.py").write_text("1")
     scene.alice.git("add", "x.py")
-    scene.alice.claim("take", "--glob", "**/" * 40 + "x.py")
+    assert "at most 4 wildcards" in scene.alice.claim("take", "--glob", "**/" * 40 + "x.py", code=2).stderr
+    scene.alice.claim("take", "--glob", "**/" * 4 + "x.py")
     path = "one/two/three/four/five/six/seven/eight/y.java"
     commit(scene.bob, path)
     accepted(push(scene.bob))

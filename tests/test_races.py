@@ -131,8 +131,13 @@ def test_different_paths_are_all_won(place: Place, size: int, number_of_rounds: 
         place.clear()
 
 
-@rounds
-@pytest.mark.parametrize("asked", ["src", "src/api", "src/api task:1"])
+@pytest.mark.parametrize(
+    ("asked", "number_of_rounds"),
+    [
+        ("src/api task:1", 1),
+        *(pytest.param(asked, ROUNDS, marks=pytest.mark.torture) for asked in ("src", "src/api", "src/api task:1")),
+    ],
+)
 def test_one_expired_claim_is_taken_over_by_one(place: Place, asked: str, number_of_rounds: int) -> None:
     for _ in range(number_of_rounds):
         at(place.repos[0], -LATER, "take", "src/api", "task:1", session="old")

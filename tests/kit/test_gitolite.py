@@ -8,6 +8,9 @@ import pytest
 from tests.kit.gitolite import ADMIN, ANY_REF, Gitolite, serving_gitolite
 from tests.kit.repos import Repo, make_clone
 
+# Gitolite starts Perl for each ref. That the wall stands there the suite tells (tests/test_server.py).
+pytestmark = pytest.mark.torture
+
 REFUSED = "invalid characters in ref or filename"
 
 
@@ -129,7 +132,6 @@ def test_refs_of_unusual_characters_want_a_line_of_configuration(tmp_path: Path)
         assert bare.refs() == dict.fromkeys([*unusual, *usual], commit)
 
 
-@pytest.mark.torture
 def test_one_hook_serves_all_repositories(tmp_path: Path) -> None:
     with serving_gitolite(tmp_path) as gitolite:
         old = gitolite.create("old")
