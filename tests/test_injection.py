@@ -15,6 +15,7 @@ import pytest
 from gitclaim.resources import Kind, Resource
 from tests.kit.garbage import UNSAFE, claim_message, push, raw_commit
 from tests.kit.repos import Ran, Repo, make_bare, make_clone, run
+from tests.kit.sized import few
 from tests.test_push import hooked
 
 CANARY: Final = "canary"
@@ -220,7 +221,7 @@ LOOKING: Final = (
 )
 
 
-@pytest.mark.parametrize("line", LOOKING)
+@pytest.mark.parametrize("line", few(LOOKING, 4))
 def test_commands_that_look_only_look(world: World, line: str) -> None:
     """As text and as JSON."""
     words = line.split()

@@ -17,6 +17,7 @@ from typing import Any, Final
 import pytest
 
 from tests.kit.repos import ROOT, Clones, Ran, Repo, make_bare, make_clone, make_repo, run
+from tests.kit.sized import few
 
 HOOKS: Final = ("pre-commit", "pre-merge-commit", "prepare-commit-msg", "commit-msg", "pre-push")
 SERVER: Final = "pre-receive"
@@ -342,7 +343,7 @@ def framework(repo: Repo, *args: str) -> None:
     run(sys.executable, "-m", "pre_commit", *args, cwd=repo.path, env=os.environ)
 
 
-@pytest.mark.parametrize("first", ["pre-commit", "gitclaim", "both"])
+@pytest.mark.parametrize("first", few(["pre-commit", "gitclaim", "both"], 1))
 def test_pre_commit_and_gitclaim_both_run_once_whoever_came_first(clones: Clones, log: Path, first: str) -> None:
     """So does what was there before both; and each goes without the others."""
     alice = seated(clones.alice)
