@@ -24,6 +24,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
             monkeypatch.delenv(name)
     for name, value in env.items():
         monkeypatch.setenv(name, value)
+    # Else the setuptools of a virtual environment takes its share of every start of Python.
+    monkeypatch.setenv("SETUPTOOLS_USE_DISTUTILS", "stdlib")
     return home
 
 
