@@ -1,9 +1,12 @@
 """The words of hooks: which there are, what there is at a hook's place, and who else puts something there."""
 
 from enum import StrEnum
-from pathlib import Path
 from shlex import quote
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    # Every hook reads these words, and none needs pathlib for it: that takes 3 ms.
+    from pathlib import Path
 
 HOOKS: Final = ("pre-commit", "pre-merge-commit", "prepare-commit-msg", "commit-msg", "pre-push")
 """The hooks that are installed in a clone, by git's names for them."""
@@ -53,11 +56,11 @@ class HookPlace(NamedTuple):
         named: the hooks at which that manager was told to run gitclaim.
     """
 
-    directory: Path
+    directory: "Path"
     scope: str
-    usual: Path
+    usual: "Path"
     tracked: bool
-    misplaced: Path | None
+    misplaced: "Path | None"
     shadowed: bool
     manager: Manager | None
     named: frozenset[str] = frozenset()
