@@ -10,7 +10,7 @@ from gitclaim.policy import Policy
 from gitclaim.record import Landing
 from gitclaim.refstore.contract import Signature
 from gitclaim.registry import Registry
-from gitclaim.trust import Trust
+from gitclaim.trust import Trust, is_same_key
 
 
 class Decision(NamedTuple):
@@ -66,7 +66,7 @@ def confirm(registry: Registry, updates: Sequence[Update], turn: Turn, certified
     keys = turn.now.trust.maintainers
     if not keys or turn.now.same_as(turn.then):
         return []
-    if _is_among(certified, keys) or _signers(registry, updates, turn) & keys:
+    if any(is_same_key(key, certified) for key in keys) or _signers(registry, updates, turn) & keys:
         return []
     return [
         Refusal(
@@ -84,8 +84,3 @@ def _signers(registry: Registry, updates: Sequence[Update], turn: Turn) -> set[s
     vouching = [oid for oid in dict.fromkeys(claims) if landing in registry.landings(oid)]
     verdicts = registry.verifier.verify([*vouching, *([turn.tip] if turn.by_tip else [])]).values()
     return {one.key for one in verdicts if one.signature is Signature.GOOD and one.key}
-
-
-def _is_among(certified: str, keys: frozenset[str]) -> bool:
-    # git gives the whole fingerprint of an ssh key, and the last half of an openpgp key's.
-    return bool(certified) and any(key == certified or key.endswith(certified.upper()) for key in keys)

@@ -68,6 +68,17 @@ class Trust(NamedTuple):
                 return vouched
 
 
+def is_same_key(key: str, certified: str) -> bool:
+    """Whether a push was certified by that key.
+
+    Args:
+        key: its fingerprint.
+        certified: the key that did as git tells hooks, the whole fingerprint of an ssh key and the last half of an
+            openpgp key's; empty if none did.
+    """
+    return bool(key and certified) and (key == certified or key.endswith(certified.upper()))
+
+
 def fingerprint(text: str) -> str:
     """The fingerprint of the key somebody names, as git gives it in `%GF` and `%GP`.
 

@@ -18,6 +18,7 @@ from gitclaim.policy import Policy, Unclaimed
 from gitclaim.record import released_ref
 from gitclaim.refstore.contract import Signature
 from gitclaim.registry import Found, Registry
+from gitclaim.trust import is_same_key
 from gitclaim.verdict import Block, Blocked
 
 _SHOWN = 10
@@ -107,9 +108,7 @@ class _Proofs:
         return [oid for oid in pushed if found.oid in self._registry.objects.lineage(oid)]
 
     def _certified(self) -> bool:
-        key = self._push.certified
-        # git gives the whole fingerprint of an ssh key, and the last half of an openpgp key's.
-        return bool(key and self._key) and (self._key == key or self._key.endswith(key.upper()))
+        return is_same_key(self._key, self._push.certified)
 
     def _signed(self, change: Change) -> bool:
         if change.commit is None or not self._key:
