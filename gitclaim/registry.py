@@ -238,10 +238,7 @@ class Registry(NamedTuple):
 
     def landings(self, oid: Oid) -> tuple[Landing, ...]:
         """What a claim or the record of its release vouches for."""
-        content = self.objects.read([oid])[oid]
-        with suppress(MalformedError):
-            return landings(parse_commit(content).message) if isinstance(content, bytes) else ()
-        return ()
+        return landings(self._message(oid))
 
     def holder(self, oid: Oid) -> Holder:
         """Whose the claim is that this object carries.
@@ -358,22 +355,13 @@ class Registry(NamedTuple):
 
     def broken(self, claim: ClaimId) -> Broken | None:
         """The record that this claim was broken, from the store's view."""
-        at = self.store.exact([broken_ref(claim)])
-        for content in self.objects.read(at.values()).values():
-            if isinstance(content, bytes):
-                try:
-                    return parse_broken(parse_commit(content).message)
-                except MalformedError:
-                    return None
-        return None
+        records = self.store.exact([broken_ref(claim)])
+        return next((parse_broken(self._message(oid)) for oid in records.values()), None)
 
     def released(self, claim: ClaimId) -> Released | None:
         """The record that this claim was released, from the store's view."""
-        at = self.store.exact([released_ref(claim)])
-        for content in self.objects.read(at.values()).values():
-            with suppress(MalformedError):
-                return parse_released(parse_commit(content).message) if isinstance(content, bytes) else None
-        return None
+        records = self.store.exact([released_ref(claim)])
+        return next((parse_released(self._message(oid)) for oid in records.values()), None)
 
     def check_clock(self, found: Iterable[Found]) -> None:
         """Make sure that no claim is dated in this machine's future, before time is taken as evidence.
@@ -431,11 +419,8 @@ class Registry(NamedTuple):
 
     def _ended(self, oid: Oid, claim: ClaimId, at: Oid) -> str:
         """What a record says about an object that stands there although its claim ended; empty if it proves nothing."""
-        content = self.objects.read([at])[at]
-        record: Released | Broken | None = None
-        with suppress(MalformedError):
-            commit = parse_commit(content) if isinstance(content, bytes) else None
-            record = (parse_released(commit.message) or parse_broken(commit.message)) if commit else None
+        message = self._message(at)
+        record = parse_released(message) or parse_broken(message)
         if record is None or self.objects.lineage(at)[1:2] != [record.oid]:
             return ""
         signed = self.verifier.verify([at])[at]
@@ -448,6 +433,13 @@ class Registry(NamedTuple):
         ended = self.parsed([record.oid])[record.oid].claim
         own = ended is not None and self.holder(record.oid).may_end(ended, signed.key, record.by)
         return "its holder released it, and somebody pushed it back" if own else ""
+
+    def _message(self, oid: Oid) -> str:
+        """The message of a commit; empty for what is none."""
+        content = self.objects.read([oid])[oid]
+        with suppress(MalformedError):
+            return parse_commit(content).message if isinstance(content, bytes) else ""
+        return ""
 
     def parsed(self, oids: Iterable[Oid]) -> dict[Oid, "Parsed"]:
         """What each of these objects is."""
