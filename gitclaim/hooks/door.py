@@ -1,12 +1,14 @@
 """What every hook shares: the surroundings it was started in, and what it says."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from gitclaim.change import Update
 from gitclaim.clock import Clock
-from gitclaim.errors import Exit
+from gitclaim.errors import Exit, GitclaimError
+from gitclaim.names import Oid, printable
 from gitclaim.verdict import Blocked
 from gitclaim.workspace import Surroundings, Workspace
 
@@ -55,6 +57,29 @@ class Hook(NamedTuple):
             with suppress(OSError):
                 sys.stderr.write(text)
                 sys.stderr.flush()
+
+
+def pushed(name: str, text: str, read: Callable[[str], tuple[str, str, str]]) -> Iterator[Update]:
+    """What git tells a hook about a push, a line each ref.
+
+    Args:
+        name: the hook.
+        text: the lines.
+        read: takes a line apart: the remote ref, what it is to point at, what it points at now.
+
+    Raises:
+        GitclaimError: a line is not as git writes it.
+    """
+    for line in filter(None, text.split("\n")):
+        try:
+            ref, new, old = read(line)
+            yield Update(ref, _oid(new), _oid(old))
+        except ValueError as error:
+            raise GitclaimError(f"not a line for a {name} hook: {printable(line)[:200]}") from error
+
+
+def _oid(text: str) -> Oid | None:
+    return Oid(text) if text.strip("0") else None
 
 
 def refused(hook: Hook, ruling: "Ruling") -> Exit:

@@ -5,9 +5,8 @@ from typing import Final
 
 from gitclaim.change import Update
 from gitclaim.enforcing import enforce
-from gitclaim.errors import Exit, GitclaimError
-from gitclaim.hooks.door import Hook, refused
-from gitclaim.names import Oid, printable
+from gitclaim.errors import Exit
+from gitclaim.hooks.door import Hook, pushed, refused
 from gitclaim.policy import Unclaimed
 from gitclaim.verdict import Blocked
 
@@ -62,16 +61,10 @@ def parsed(text: str) -> Iterator[Update]:
     Raises:
         GitclaimError: a line is not as git writes it.
     """
-    for line in text.split("\n"):
-        if not line:
-            continue
-        try:
-            # From the right: what stands first is what a person called it, `HEAD@{1 day ago}` for one.
-            _, new, ref, old = line.rsplit(" ", 3)
-            yield Update(ref, _oid(new), _oid(old))
-        except ValueError as error:
-            raise GitclaimError(f"not a line for a pre-push hook: {printable(line)[:200]}") from error
 
+    def read(line: str) -> tuple[str, str, str]:
+        # From the right: what stands first is what a person called it, `HEAD@{1 day ago}` for one.
+        _, new, ref, old = line.rsplit(" ", 3)
+        return ref, new, old
 
-def _oid(text: str) -> Oid | None:
-    return Oid(text) if text.strip("0") else None
+    return pushed("pre-push", text, read)

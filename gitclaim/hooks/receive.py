@@ -10,8 +10,8 @@ from gitclaim.admission import Refusal, admit, is_ours
 from gitclaim.change import Branches, Update
 from gitclaim.deciding import Decision, Turn, confirm
 from gitclaim.errors import Exit, GitclaimError
-from gitclaim.hooks.door import Hook
-from gitclaim.names import Oid, printable
+from gitclaim.hooks.door import Hook, pushed
+from gitclaim.names import printable
 from gitclaim.policy import Unclaimed
 from gitclaim.registry import Registry
 from gitclaim.resources import CLAIMS, PATTERNS
@@ -67,14 +67,12 @@ def parsed(text: str) -> Iterator[Update]:
     Raises:
         GitclaimError: a line is not as git writes it.
     """
-    for line in text.split("\n"):
-        if not line:
-            continue
-        try:
-            old, new, ref = line.split(" ", 2)
-            yield Update(ref, _oid(new), _oid(old))
-        except ValueError as error:
-            raise GitclaimError(f"not a line for a pre-receive hook: {printable(line)[:200]}") from error
+
+    def read(line: str) -> tuple[str, str, str]:
+        old, new, ref = line.split(" ", 2)
+        return ref, new, old
+
+    return pushed("pre-receive", text, read)
 
 
 def _judged(server: Server, updates: Sequence[Update], environ: Mapping[str, str]) -> list[Refusal]:
@@ -226,7 +224,3 @@ def _scratch(hook: Hook) -> Iterator[str]:
             from shutil import rmtree  # noqa: PLC0415
 
             rmtree(path, ignore_errors=True)
-
-
-def _oid(text: str) -> Oid | None:
-    return Oid(text) if text.strip("0") else None
