@@ -11,7 +11,6 @@ from gitclaim.identity import Identity
 from gitclaim.ledger import NoLedger
 from gitclaim.mirror import EMBEDDED
 from gitclaim.names import NOBODY, Oid
-from gitclaim.policy import Policy
 from gitclaim.refstore.local import LocalStore
 from gitclaim.registry import Registry
 from gitclaim.settings import (
@@ -41,9 +40,11 @@ class Server(NamedTuple):
 
     Args:
         workspace: the repository, opened for who only looks.
+        text: what `.gitclaim.yaml` says on its default branch, None where there is none.
     """
 
     workspace: Workspace
+    text: str | None
 
     @classmethod
     def open(cls, around: Surroundings, scratch: str) -> Self:
@@ -65,12 +66,7 @@ class Server(NamedTuple):
         text = questions.file_text(git, f"HEAD:{FILE}", most=FILE_LIMIT)
         settings = read_served(config, text, _DEFAULT)
         state, identity = State(scratch), Identity(NOBODY, "a server")
-        return cls(Workspace(around, place, config, settings, git, state, identity))
-
-    @property
-    def policy(self) -> Policy:
-        """What was decided about work."""
-        return self.workspace.settings.policy
+        return cls(Workspace(around, place, config, settings, git, state, identity), text)
 
     @property
     def patience(self) -> float:
@@ -84,12 +80,13 @@ class Server(NamedTuple):
             GitclaimError: it makes no sense.
         """
         git, config = self.workspace.git, self.workspace.config
-        source = _DEFAULT if revision == "HEAD" else f"the new commit {revision[:12]}"
+        here = revision == "HEAD"
+        source = _DEFAULT if here else f"the new commit {revision[:12]}"
 
         def signers(name: str) -> str | None:
             return questions.file_text(git, f"{revision}:{name}", most=SIGNERS_LIMIT)
 
-        text = questions.file_text(git, f"{revision}:{FILE}", most=FILE_LIMIT)
+        text = self.text if here else questions.file_text(git, f"{revision}:{FILE}", most=FILE_LIMIT)
         trust, policy = read_trust(config, text, signers, source), read_served(config, text, source).policy
         return Decision(trust, policy, read_decided(text, source))
 
