@@ -64,7 +64,8 @@ def _landing(scene: Scene, branch: str, *, follows: bool, forced: bool, dry_run:
         ready: Ready | Fenced = lost_claims(registry, ruling.verdict)
     else:
         scene = scene._replace(unclaimed=ruling.verdict.unclaimed)
-        ready = prepare(registry, changes, new, coverage(registry, changes, touched), branch)
+        covered = ruling.verdict if changes == new else coverage(registry, changes, touched)
+        ready = prepare(registry, changes, new, covered, branch)
     match ready:
         case Fenced() if ready.fences or ready.orphans:
             return fenced_answer(scene, ready, ruling if isinstance(ruling.verdict, Blocked) else None)
