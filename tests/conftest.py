@@ -1,12 +1,13 @@
 """What every test stands on: a sealed environment, two clones, and the transports between them."""
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.kit.repos import Clones, Repo, make_bare, make_clones
+from tests.kit.repos import Clones, Repo, make_bare, make_clones, run
 from tests.kit.sealed import sealed_env
 from tests.kit.transport import Transport
 from tests.kit.transports import TRANSPORTS, serving
@@ -83,3 +84,16 @@ def attacked(drafted: Path, tmp_path: Path) -> Scene:
         build(draft, where)
         draft.rename(drafted)
     return copied(drafted, where / "bin" / "python", tmp_path)
+
+
+@pytest.fixture
+def gnupg(tmp_path: Path) -> Mapping[str, str]:
+    """An openpgp key in a home of its own."""
+    if not shutil.which("gpg"):
+        pytest.skip("gpg: not installed")
+    home = tmp_path / "gnupg"
+    home.mkdir(mode=0o700)
+    env = {"GNUPGHOME": str(home)}
+    argv = ("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", "Ann <a@example.org>", "ed25519")
+    run(*argv, "sign", "never", cwd=tmp_path, env={**os.environ, **env})
+    return env

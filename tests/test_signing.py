@@ -44,19 +44,6 @@ def user_key(repo: Repo, path: Path) -> str:
     return run("ssh-keygen", "-lf", path, cwd=path.parent, env=os.environ).stdout.split()[1]
 
 
-@pytest.fixture
-def gnupg(tmp_path: Path) -> Mapping[str, str]:
-    """An openpgp key in a home of its own."""
-    if not shutil.which("gpg"):
-        pytest.skip("gpg: not installed")
-    home = tmp_path / "gnupg"
-    home.mkdir(mode=0o700)
-    env = {"GNUPGHOME": str(home)}
-    argv = ("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", "Ann <a@example.org>", "ed25519")
-    run(*argv, "sign", "never", cwd=tmp_path, env={**os.environ, **env})
-    return env
-
-
 def test_a_clone_makes_itself_a_key(clones: Clones) -> None:
     """Nothing set up: an ed25519 key for its owner alone, in a directory for its owner alone; the claim is Good."""
     os.umask(0)

@@ -1,14 +1,12 @@
 """Trust with real keys: whose claims count, decided on the default branch, and what becomes of all others."""
 
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from gitclaim.trust import Trust, TrustMode, fingerprint
-from tests.kit.repos import Clones, Repo, make_repo, run
+from tests.kit.repos import Clones, Repo, make_repo
 
 
 def decide(repo: Repo, text: str, **files: str) -> None:
@@ -39,19 +37,6 @@ def key_of(repo: Repo) -> str:
 
 def public(repo: Repo) -> str:
     return (repo.path / ".git/gitclaim/key.pub").read_text().strip()
-
-
-@pytest.fixture
-def gnupg(tmp_path: Path) -> Mapping[str, str]:
-    """An openpgp key in a home of its own."""
-    if not shutil.which("gpg"):
-        pytest.skip("gpg: not installed")
-    home = tmp_path / "gnupg"
-    home.mkdir(mode=0o700)
-    env = {"GNUPGHOME": str(home)}
-    argv = ("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", "Ann <a@example.org>", "ed25519")
-    run(*argv, "sign", "never", cwd=tmp_path, env={**os.environ, **env})
-    return env
 
 
 def test_any_is_the_default(clones: Clones) -> None:
